@@ -1,0 +1,44 @@
+// Time as an interface, so that tests can stop and turn it. The only home of std::chrono clocks.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+namespace ferres {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual uint64_t unix_micros() const = 0;
+  /// Never goes back; for durations.
+  virtual uint64_t monotonic_nanos() const = 0;
+};
+
+Clock& system_clock();
+
+/// Stands still until told otherwise. Thread-safe.
+class ManualClock : public Clock {
+ public:
+  explicit ManualClock(uint64_t unix_micros) : micros_(unix_micros) {}
+  uint64_t unix_micros() const override { return micros_.load(); }
+  uint64_t monotonic_nanos() const override { return micros_.load() * 1000; }
+  void advance_micros(uint64_t micros) { micros_.fetch_add(micros); }
+
+ private:
+  std::atomic<uint64_t> micros_;
+};
+
+/// Commit times: max(now, last + 1 us) across the process, so that "everything at T" means one T
+/// for all collections. Thread-safe.
+class CommitClock {
+ public:
+  explicit CommitClock(const Clock& clock) : clock_(clock) {}
+  uint64_t next_micros();
+  /// Later commit times come after `micros` (called with the newest time found in a log at open).
+  void advance_past(uint64_t micros);
+
+ private:
+  const Clock& clock_;
+  std::atomic<uint64_t> last_{0};
+};
+
+}  // namespace ferres
