@@ -1,8 +1,8 @@
 // Epoch-based reclamation: readers hold a Guard while they look at shared memory, writers wait with
-// freeing (or reusing) what they unlinked until every guard that could have seen it is gone. A guard
-// costs two uncontended atomic operations and never blocks (K. Fraser, "Practical lock-freedom",
-// 2004, chapter 5). All operations are seq_cst or acquire/release, no fences, so TSan understands
-// them. One process-wide domain; up to kMaxThreads threads hold guards at once.
+// freeing (or reusing) what they unlinked until every guard that could have seen it is gone. A
+// guard costs two uncontended atomic operations and never blocks (K. Fraser, "Practical
+// lock-freedom", 2004, chapter 5). All operations are seq_cst or acquire/release, no fences, so
+// TSan understands them. One process-wide domain; up to kMaxThreads threads hold guards at once.
 //
 //   reader:  EpochGuard guard;  ... read, no blocking calls ...
 //   writer:  unlink(x);  const uint64_t e = epoch_advance();   later: if (epoch_passed(e)) free(x);

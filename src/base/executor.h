@@ -18,8 +18,8 @@ class Executor {
   virtual void submit_after(uint64_t delay_micros, std::function<void()> task) = 0;
   /// Threads that run tasks; at least 1.
   virtual size_t workers() const = 0;
-  /// Calls body(0) .. body(count - 1), spread over the caller's thread and free workers, and returns
-  /// when all calls have returned. body must be thread-safe.
+  /// Calls body(0) .. body(count - 1), spread over the caller's thread and free workers, and
+  /// returns when all calls have returned. body must be thread-safe.
   virtual void parallel_for(size_t count, const std::function<void(size_t)>& body) = 0;
 };
 

@@ -1,7 +1,8 @@
 // Status and Result<T>: how every function says what went wrong. A Status is one pointer and null
-// means ok, so the happy path costs one compare. Nothing in FerresDB throws; exceptions of third-party
-// code are caught in the module that calls it. Bad bytes from disk or network are kCorruption or
-// kInvalidArgument; CHECK is for programmer errors alone. Values, not thread-safe to mutate.
+// means ok, so the happy path costs one compare. Nothing in FerresDB throws; exceptions of
+// third-party code are caught in the module that calls it. Bad bytes from disk or network are
+// kCorruption or kInvalidArgument; CHECK is for programmer errors alone. Values, not thread-safe to
+// mutate.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -37,12 +38,12 @@ enum class Code : uint8_t {
 };
 
 /// Stops the program: a broken invariant, never bad input.
-#define CHECK(condition)                                                                \
-  do {                                                                                  \
-    if (!(condition)) {                                                                 \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
       std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                     \
-    }                                                                                   \
+      std::abort();                                                                      \
+    }                                                                                    \
   } while (0)
 
 class [[nodiscard]] Status {

@@ -1,0 +1,180 @@
+// A collection: points with an id, a vector and metadata, searched by similarity. The public face
+// of the domain: api/ calls nothing below it.
+//
+// Writes go through the lane (collection/lane.h): validated, one log record a request, durable by
+// group commit, applied to the views in log order, then acknowledged with their LSN. Reads pin the
+// newest visible LSN and take no lock. Every method may be called from any thread.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "collection/config.h"
+#include "filter/predicate.h"
+
+namespace ferres {
+
+inline constexpr size_t kPointsPerUpsertMax = 1000;
+inline constexpr size_t kIdsPerDeleteMax = 10000;
+inline constexpr uint32_t kSearchLimitMax = 10000;
+inline constexpr size_t kPointIdBytesMax = 1024;
+inline constexpr size_t kMetadataBytesMax = 1 << 20;
+
+struct PointInput {
+  std::string id;
+  std::optional<std::string> ns;     // namespace
+  std::vector<float> vector;         // empty: stored without one
+  std::string metadata_json = "{}";  // valid, minified JSON
+  std::optional<uint64_t> ttl_seconds;
+};
+
+struct UpsertRequest {
+  std::vector<PointInput> points;
+  /// Found wrong before (by the parser); reported in `failed` beside the lane's own.
+  std::vector<std::pair<std::string, std::string>> failed;
+  bool atomic = false;  // refuse the whole request when a point is invalid
+  bool async = false;   // durability "async": acknowledged before the fsync
+};
+
+struct UpsertResult {
+  Lsn lsn = 0;
+  uint64_t upserted = 0;
+  std::vector<std::pair<std::string, std::string>> failed;  // id, reason
+};
+
+struct DeleteRequest {
+  std::vector<std::string> ids;
+  std::optional<std::string> ns;
+  bool async = false;
+};
+
+struct DeleteResult {
+  Lsn lsn = 0;
+  uint64_t deleted = 0;
+};
+
+struct Point {
+  std::string id;
+  std::optional<std::string> ns;
+  std::vector<float> vector;
+  std::string metadata_json;
+  uint64_t created_at = 0;  // Unix seconds of the last upsert
+  Lsn version = 0;          // LSN of the last write
+};
+
+struct ListRequest {
+  uint64_t limit = 100;
+  uint64_t offset = 0;
+  std::optional<std::string> ns;
+  const Predicate* filter = nullptr;
+  bool with_vector = true;
+  bool count_only = false;  // fill `total` alone
+};
+
+struct ListResult {
+  std::vector<Point> points;  // in order of their last write; stable while nothing is written
+  uint64_t total = 0;
+};
+
+struct SearchRequest {
+  std::vector<float> vector;      // empty: use the point `id`
+  std::optional<std::string> id;  // an existing point's vector (never answered itself)
+  uint32_t limit = 10;
+  std::optional<std::string> ns;
+  const Predicate* filter = nullptr;
+  uint32_t ef_search = 0;  // 0: the collection's
+  bool exact = false;
+  bool with_vector = false;
+  bool with_metadata = true;
+};
+
+struct SearchHit {
+  float score = 0;  // API.md 10.1: lower is better
+  Point point;
+};
+
+struct SearchResult {
+  std::vector<SearchHit> hits;
+  Lsn lsn = 0;  // the read's snapshot
+};
+
+struct CollectionStats {
+  uint64_t points = 0;
+  uint64_t created_at = 0;
+  uint64_t last_updated = 0;  // Unix seconds of the newest write; created_at when none
+  uint64_t queries = 0;
+  uint64_t unlinked_points = 0;
+  uint64_t tombstones = 0;
+  uint64_t memory_bytes_vectors = 0;
+  uint64_t memory_bytes_index = 0;   // links
+  uint64_t memory_bytes_points = 0;  // records, slots, id map
+  uint64_t disk_bytes = 0;
+  uint64_t history_bytes = 0;
+  uint32_t ef_search_current = 0;
+  Lsn lsn = 0;
+  Lsn checkpoint_lsn = 0;
+  std::string unavailable;  // not empty: why the collection refuses everything
+};
+
+struct CollectionOptions {
+  uint64_t checkpoint_log_bytes = 256ull << 20;       // checkpoint when a replay would read more
+  uint64_t checkpoint_micros = 300ull * 1000 * 1000;  // or when this old and something changed
+  uint64_t flat_points_max = 2000;                    // below: no graph, exact scan
+  uint64_t tail_points_max = 4096;  // writers wait while more points than this are unlinked
+  uint64_t log_segment_bytes = 64ull << 20;
+  bool background = true;  // false: no checkpoints or linking but by checkpoint(), link()
+};
+
+/// What a collection needs from the process; all outlive it.
+struct Environment {
+  FileSystem* files = nullptr;
+  Executor* executor = nullptr;
+  Clock* clock = nullptr;
+  CommitClock* commit_clock = nullptr;
+};
+
+using UpsertCallback = std::function<void(Result<UpsertResult>)>;
+using DeleteCallback = std::function<void(Result<DeleteResult>)>;
+
+class Collection {
+ public:
+  /// Opens dir: newest checkpoint, then the log's tail. Creates what is missing.
+  static Result<std::shared_ptr<Collection>> open(const Environment& env, std::string dir,
+                                                  CollectionConfig config,
+                                                  const CollectionOptions& options);
+  virtual ~Collection() = default;
+
+  virtual const CollectionConfig& config() const = 0;
+
+  /// The callback runs on an executor thread (or the caller's, when refused at once) after the
+  /// write is durable, applied and visible.
+  virtual void upsert(UpsertRequest request, UpsertCallback done) = 0;
+  virtual void remove(DeleteRequest request, DeleteCallback done) = 0;
+  /// The same, waiting. Never call from a task of a single-threaded executor.
+  Result<UpsertResult> upsert(UpsertRequest request);
+  Result<DeleteResult> remove(DeleteRequest request);
+
+  virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
+  virtual Result<ListResult> list(const ListRequest& request) = 0;
+  virtual Result<SearchResult> search(const SearchRequest& request) = 0;
+  virtual CollectionStats stats() = 0;
+
+  /// Writes a checkpoint of everything visible and waits for it.
+  virtual Status checkpoint() = 0;
+  /// Waits until every point is linked into the graph.
+  virtual Status link_all() = 0;
+  /// Stops taking writes, waits for background work, writes a last checkpoint when asked.
+  virtual Status close(bool checkpoint) = 0;
+};
+
+}  // namespace ferres

@@ -1,0 +1,44 @@
+// What a user chose when creating a collection: immutable, or changed by a config record. Kept as
+// the JSON of API.md 4.2 in the system log and in config.json; files written by an older version,
+// without newer fields, get the defaults.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "index/ann_index.h"
+
+namespace ferres {
+
+inline constexpr uint32_t kDimensionMax = 4096;
+inline constexpr size_t kNameBytesMax = 200;
+
+struct CollectionConfig {
+  std::string name;
+  uint32_t dimension = 0;
+  Metric metric = Metric::kCosine;
+  IndexConfig index;
+  std::string index_sent = "auto";             // "auto", "flat", "hnsw": as sent
+  std::string quantization_json = "\"Auto\"";  // as sent; only f32 is in force for now
+  bool enable_bm25 = false;
+  std::string bm25_text_field = "text";
+  std::string tiered_storage_json;  // as sent; empty: absent
+  std::optional<uint32_t> retention_days;
+  std::optional<uint32_t> default_ttl_days;
+  std::string uuid;         // 32 hex digits, given at creation
+  uint64_t created_at = 0;  // Unix seconds
+};
+
+/// "Cosine", "DotProduct", "Euclidean".
+std::string_view metric_name(Metric metric);
+std::optional<Metric> parse_metric(std::string_view name);
+
+/// The contract's checks and messages for name and dimension.
+Status validate_config(const CollectionConfig& config);
+
+std::string encode_config(const CollectionConfig& config);
+Result<CollectionConfig> decode_config(std::string_view json);
+
+}  // namespace ferres

@@ -1,0 +1,45 @@
+// The database: a catalog of collections in one data folder, held by a lock file. The catalog is a
+// log of its own (data/system): create and drop are records, durable before they are acknowledged;
+// recovery finishes a create or drop that a crash cut in half. Thread-safe.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "collection/collection.h"
+
+namespace ferres {
+
+struct DatabaseOptions {
+  std::string dir = "./data";
+  CollectionOptions collection;
+  size_t collections_max = 10000;
+};
+
+class Database {
+ public:
+  /// kConflict when another process holds the folder. A collection that cannot be opened is listed
+  /// and answers kCorruption with the reason; the others serve.
+  static Result<std::unique_ptr<Database>> open(const Environment& env,
+                                                const DatabaseOptions& options);
+  virtual ~Database() = default;
+
+  /// kAlreadyExists, kInvalidArgument. uuid and created_at of config are filled in.
+  virtual Result<std::shared_ptr<Collection>> create(CollectionConfig config) = 0;
+  /// kNotFound "collection 'NAME' not found".
+  virtual Result<std::shared_ptr<Collection>> find(const std::string& name) = 0;
+  /// In order of name.
+  virtual std::vector<std::shared_ptr<Collection>> list() = 0;
+  /// Gone from every answer and from the live files at once.
+  virtual Status drop(const std::string& name) = 0;
+  /// Checkpoints every collection that changed.
+  virtual Status checkpoint_all() = 0;
+  /// Collections with writes that no checkpoint holds yet.
+  virtual size_t dirty_count() = 0;
+  /// Drains writes, checkpoints, closes the files. The object answers kUnavailable afterwards.
+  virtual Status close() = 0;
+};
+
+}  // namespace ferres

@@ -1,0 +1,47 @@
+// A filter: a parsed tree of conditions on a point's metadata (contract: API.md 4.5 and 16.2).
+// Parsed once a request, evaluated on the stored JSON text of points. Immutable after parsing;
+// matches() is thread-safe. Simple by design: no index is used here; payload indexes plug in above.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace ferres {
+
+struct FilterLimits {
+  uint32_t depth_max = 32;
+  uint32_t nodes_max = 1024;  // conditions and list elements
+  uint64_t bytes_max = 1 << 20;
+};
+
+class Predicate {
+ public:
+  struct Node;
+
+  /// From the JSON text of a filter; "null" and "{}" match everything. kInvalidArgument with the
+  /// contract's messages ("filter.F: unknown operator '$x'", ...).
+  static Result<Predicate> parse(std::string_view json, const FilterLimits& limits = {});
+
+  Predicate(Predicate&&) noexcept;
+  Predicate& operator=(Predicate&&) noexcept;
+  ~Predicate();
+
+  /// Matches everything: no condition.
+  bool empty() const;
+  /// The value of a top-level "$namespace" equality, taken out of the tree.
+  const std::optional<std::string>& namespace_name() const { return namespace_; }
+  /// metadata_json is a valid JSON document (what the collection stores).
+  bool matches(std::string_view metadata_json) const;
+
+ private:
+  Predicate();
+  std::unique_ptr<Node> root_;
+  std::optional<std::string> namespace_;
+};
+
+}  // namespace ferres

@@ -1,0 +1,66 @@
+// An arena: a growing byte range at a stable address, persisted page-wise by checkpoints. Every
+// view keeps what it has per point in arenas (index = slot x stride), so that opening maps files
+// and does not load, and a checkpoint is the set of changed 64 KiB pages (storage/page_store.h).
+//
+// Threads: one lane mutates (under its own exclusion); readers hold an EpochGuard, take base() once
+// and read without locks; words that change under readers are accessed through std::atomic_ref by
+// the owner of the layout. A checkpoint writer runs beside the lane: before the lane first changes
+// a page that the running checkpoint still has to write, mutate() hands the old content over (copy
+// on write by the only writer; bounded buffer, the lane waits when it is full).
+//
+// The address is stable within a reservation. An arena starts with a small reservation (a thousand
+// collections must fit the address space) and moves at most twice, to a larger one; the old range
+// stays readable, with its content as of the move, until the epoch passes. Readers therefore never
+// follow an index at or beyond the capacity they loaded with the base (see Range).
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "base/status.h"
+#include "base/types.h"
+
+namespace ferres {
+
+inline constexpr uint64_t kPageBytes = 64 << 10;
+
+class PageStore;
+
+class Arena {
+ public:
+  struct Range {
+    const std::byte* base = nullptr;
+    uint64_t bytes = 0;  // readable: grown so far
+  };
+
+  ~Arena();
+
+  // ---- any thread, under an EpochGuard
+  /// Base and size as one consistent pair: every byte below `bytes` may be read from `base` while
+  /// the guard lives.
+  Range range() const;
+  const std::byte* base() const { return range().base; }
+  /// Checks the checksum of the mapped pages that hold [offset, offset + length) before their first
+  /// use. After the scrub (all_verified) it costs one load. kCorruption names file and offset, and
+  /// sets the store's damage.
+  Status verify(uint64_t offset, uint64_t length) const;
+  bool all_verified() const;
+
+  // ---- the lane only
+  uint64_t bytes() const;
+  /// Makes [0, bytes) addressable; new bytes are zero. Never shrinks.
+  Status grow(uint64_t bytes);
+  /// The range for writing. Marks its pages changed, and saves their old content for a running
+  /// checkpoint. A page that fails its checksum sets the store's damage() and is returned anyway:
+  /// the lane looks at damage() before it acknowledges or checkpoints.
+  std::byte* mutate(uint64_t offset, uint64_t length);
+  /// Memory in use: pages touched (anonymous), not the reservation.
+  uint64_t memory_bytes() const;
+
+ private:
+  friend class PageStore;
+  struct State;
+  explicit Arena(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ferres

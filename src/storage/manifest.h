@@ -1,0 +1,36 @@
+// A manifest: one checkpoint of a partition at one LSN, as a list of page files. Published by
+// write_file_atomic as "checkpoints/<lsn, 20 digits>.manifest"; the newest readable one counts,
+// older ones belong to the history window. Format: docs/formats.md.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "storage/page_store.h"
+
+namespace ferres {
+
+struct Manifest {
+  Lsn lsn = 0;
+  uint64_t unix_micros = 0;  // commit time of that LSN (last_snapshot_timestamp)
+  std::vector<StoreManifest> stores;
+};
+
+std::string encode_manifest(const Manifest& manifest);
+/// kCorruption for damage; kUnimplemented, naming the versions, for a newer format.
+Result<Manifest> decode_manifest(Bytes bytes);
+
+/// LSNs of the manifests in dir, ascending; empty when dir does not exist.
+Result<std::vector<Lsn>> list_manifests(FileSystem& files, const std::string& dir);
+Status write_manifest(FileSystem& files, const std::string& dir, const Manifest& manifest);
+Result<Manifest> read_manifest(FileSystem& files, const std::string& dir, Lsn lsn);
+
+/// Removes manifests other than the LSNs in `keep`, then every page file of `store_dir` that no
+/// kept manifest lists (leftovers of crashed checkpoints too).
+Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest_dir,
+                                  const std::string& store_dir, const std::vector<Lsn>& keep);
+
+}  // namespace ferres
