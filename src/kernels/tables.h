@@ -1,0 +1,15 @@
+// The tables of kernels that this build has, one for each distance_<isa>.cc. For kernels/table.cc,
+// which alone knows what the CPU can run: calling a function of a table that the CPU lacks is an
+// illegal instruction.
+#pragma once
+#include "kernels/distance.h"
+
+namespace ferres {
+
+extern const DistanceKernels kScalarKernels;
+#if defined(__x86_64__)
+extern const DistanceKernels kAvx2Kernels;    // AVX2 and FMA
+extern const DistanceKernels kAvx512Kernels;  // AVX-512F, and what Avx2 needs
+#endif
+
+}  // namespace ferres
