@@ -22,10 +22,12 @@ enum class Code : uint8_t {
   kAlreadyExists,
   kInvalidArgument,
   kInvalidDimension,  // A vector's length is not its field's.
+  kUnprocessable,     // Well-formed, but of the wrong shape: a field is missing or of another type.
   kUnauthenticated,
   kForbidden,
   kReadOnly,
   kConflict,
+  kPrecondition,  // A state that the caller asked for is not there (min_lsn).
   kTooLarge,
   kResourceExhausted,  // Too many requests or connections right now.
   kNoSpace,            // The disk is full.
