@@ -18,8 +18,9 @@ class File {
   virtual ~File() = default;
   /// Reads into.size() bytes at offset; fewer only when the file ends there. Returns the count.
   virtual Result<size_t> read(uint64_t offset, MutableBytes into) const = 0;
-  /// Writes all of data at offset, or fails (kNoSpace when the disk is full). Not durable before
-  /// sync(). Writing past the end grows the file; a gap reads as zeros.
+  /// Writes all of data at offset, or fails (kNoSpace when the disk is full), which may leave a
+  /// part of data written and the file longer. Not durable before sync(). Writing past the end
+  /// grows the file; a gap reads as zeros.
   virtual Status write(uint64_t offset, Bytes data) = 0;
   /// Makes the content and size durable (fdatasync). After a failure nothing is known about what
   /// was written since the last good sync: the caller must not simply retry.
@@ -53,7 +54,7 @@ class FileSystem {
   virtual bool exists(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
-  /// Creates the directory and its parents; ok when it exists.
+  /// Creates the directory and its parents, durably; ok when it exists.
   virtual Status make_dirs(const std::string& path) = 0;
   /// Removes a directory and everything in it; ok when it is not there.
   virtual Status remove_tree(const std::string& path) = 0;
@@ -72,8 +73,9 @@ FileSystem& posix_files();
 
 /// Whole content of a file; kTooLarge above max_bytes.
 Result<std::string> read_file(FileSystem& files, const std::string& path, uint64_t max_bytes);
-/// Publishes content at path: temporary file, sync, rename, sync of the directory. After a crash
-/// path holds the old content or the new, whole.
+/// Publishes content at path: temporary file "<path>.tmp", sync, rename, sync of the directory.
+/// After a crash path holds the old content or the new, whole (so too after a failure of the last
+/// sync). One writer a path at a time.
 Status write_file_atomic(FileSystem& files, const std::string& path, Bytes content);
 
 }  // namespace ferres

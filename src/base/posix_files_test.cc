@@ -1,0 +1,168 @@
+// The real disk through FileSystem, in a fresh directory under the system's temporary one.
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/files.h"
+
+namespace ferres {
+namespace {
+
+class PosixFilesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "ferres_files_XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    root_ = name;
+  }
+  void TearDown() override { EXPECT_TRUE(files_.remove_tree(root_).ok()); }
+
+  std::string path(const std::string& name) const { return root_ + "/" + name; }
+  std::unique_ptr<File> make(const std::string& name, std::string_view content) {
+    auto file = files_.open(path(name), OpenMode::kCreate);
+    EXPECT_TRUE(file.ok());
+    EXPECT_TRUE((*file)->write(0, as_bytes(content)).ok());
+    return *std::move(file);
+  }
+
+  FileSystem& files_ = posix_files();
+  std::string root_;
+};
+
+TEST_F(PosixFilesTest, ReadsBackWhatWasWritten) {
+  const auto file = make("a", "hello world");
+  ASSERT_TRUE(file->sync().ok());
+  std::array<std::byte, 16> buffer{};
+  const auto got = file->read(6, buffer);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(as_text(Bytes(buffer).first(*got)), "world");
+  EXPECT_EQ(*file->size(), 11u);
+  EXPECT_EQ(*file->read(100, buffer), 0u);
+}
+
+TEST_F(PosixFilesTest, GapsReadAsZerosAndTruncateCuts) {
+  const auto file = make("a", "x");
+  ASSERT_TRUE(file->write(5, as_bytes("y")).ok());
+  EXPECT_EQ(*read_file(files_, path("a"), 100), std::string("x\0\0\0\0y", 6));
+  ASSERT_TRUE(file->truncate(1).ok());
+  ASSERT_TRUE(file->truncate(3).ok());
+  EXPECT_EQ(*read_file(files_, path("a"), 100), std::string("x\0\0", 3));
+}
+
+TEST_F(PosixFilesTest, OpenModesSayWhatMustExist) {
+  EXPECT_EQ(files_.open(path("a"), OpenMode::kRead).error().code(), Code::kNotFound);
+  EXPECT_EQ(files_.open(path("a"), OpenMode::kReadWrite).error().code(), Code::kNotFound);
+  make("a", "abc");
+  EXPECT_EQ(files_.open(path("a"), OpenMode::kCreate).error().code(), Code::kAlreadyExists);
+  EXPECT_EQ(*(*files_.open(path("a"), OpenMode::kReadWrite))->size(), 3u);
+  EXPECT_EQ(*(*files_.open(path("a"), OpenMode::kTruncate))->size(), 0u);
+}
+
+TEST_F(PosixFilesTest, MessagesNamePathCallAndReason) {
+  const auto opened = files_.open(path("missing"), OpenMode::kRead);
+  EXPECT_EQ(opened.error().message(), path("missing") + ": open: No such file or directory");
+}
+
+TEST_F(PosixFilesTest, WritingThroughAReadOnlyFileFails) {
+  make("a", "abc");
+  const auto file = files_.open(path("a"), OpenMode::kRead);
+  EXPECT_EQ((*file)->write(0, as_bytes("z")).code(), Code::kIo);
+}
+
+TEST_F(PosixFilesTest, FullDeviceIsNoSpace) {
+  const auto full = files_.open("/dev/full", OpenMode::kReadWrite);
+  if (!full.ok()) GTEST_SKIP() << "no /dev/full";
+  EXPECT_EQ((*full)->write(0, as_bytes("x")).code(), Code::kNoSpace);
+}
+
+TEST_F(PosixFilesTest, ShortWritesAreContinuedUntilTheyFail) {
+  // A file size limit makes the kernel write a part first, and fail the rest.
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const auto file = make("a", "");
+  const rlimit limit{4096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const Status status = file->write(0, as_bytes(std::string(10000, 'x')));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(status.code(), Code::kIo);
+  EXPECT_EQ(*file->size(), 4096u);
+}
+
+TEST_F(PosixFilesTest, DirectoriesAreMadeListedAndRemovedWhole) {
+  ASSERT_TRUE(files_.make_dirs(path("x/y/z")).ok());
+  ASSERT_TRUE(files_.make_dirs(path("x/y/z")).ok());
+  ASSERT_TRUE(files_.make_dirs(path("t/u/")).ok());
+  make("x/b", "");
+  make("x/a", "");
+  EXPECT_EQ(*files_.list(path("x")), (std::vector<std::string>{"a", "b", "y"}));
+  EXPECT_EQ(files_.list(path("none")).error().code(), Code::kNotFound);
+  EXPECT_EQ(files_.make_dirs(path("x/a")).code(), Code::kAlreadyExists);
+  ASSERT_TRUE(files_.sync_dir(path("x")).ok());
+  ASSERT_TRUE(files_.remove_tree(path("x")).ok());
+  ASSERT_TRUE(files_.remove_tree(path("x")).ok());
+  EXPECT_FALSE(files_.exists(path("x")));
+}
+
+TEST_F(PosixFilesTest, RenameReplacesAndRemoveRemoves) {
+  make("a", "new");
+  make("b", "old");
+  ASSERT_TRUE(files_.rename(path("a"), path("b")).ok());
+  EXPECT_FALSE(files_.exists(path("a")));
+  EXPECT_EQ(*read_file(files_, path("b"), 100), "new");
+  ASSERT_TRUE(files_.remove(path("b")).ok());
+  EXPECT_EQ(files_.remove(path("b")).code(), Code::kNotFound);
+}
+
+TEST_F(PosixFilesTest, SecondLockIsRefusedWhileTheFirstLives) {
+  auto first = files_.lock(path("lock"));
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(files_.lock(path("lock")).error().code(), Code::kConflict);
+  (*first).reset();
+  EXPECT_TRUE(files_.lock(path("lock")).ok());
+}
+
+TEST_F(PosixFilesTest, MappingIsPrivateAndOutlivesTheFile) {
+  constexpr size_t kBytes = 8192;
+  void* const at = ::mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(at, MAP_FAILED);
+  const MutableBytes range(static_cast<std::byte*>(at), kBytes);
+  {
+    const auto file = make("a", std::string(4096, 'a') + std::string(100, 'b'));
+    ASSERT_TRUE(file->map(0, range).ok());
+  }
+  EXPECT_EQ(range[4096], std::byte{'b'});
+  EXPECT_EQ(range[4200], std::byte{0});
+  range[0] = std::byte{'z'};
+  EXPECT_EQ((*read_file(files_, path("a"), 8192))[0], 'a');
+  ::munmap(at, kBytes);
+}
+
+TEST_F(PosixFilesTest, FreeBytesAreSomething) {
+  const auto free = files_.free_bytes(root_);
+  ASSERT_TRUE(free.ok());
+  EXPECT_GT(*free, 0u);
+}
+
+TEST_F(PosixFilesTest, ReadFileRefusesWhatIsTooLarge) {
+  make("a", "12345");
+  EXPECT_EQ(read_file(files_, path("a"), 4).error().code(), Code::kTooLarge);
+  EXPECT_EQ(*read_file(files_, path("a"), 5), "12345");
+}
+
+TEST_F(PosixFilesTest, AtomicWriteReplacesAndLeavesNothingBehind) {
+  ASSERT_TRUE(write_file_atomic(files_, path("a"), as_bytes("one")).ok());
+  ASSERT_TRUE(write_file_atomic(files_, path("a"), as_bytes("two")).ok());
+  EXPECT_EQ(*read_file(files_, path("a"), 100), "two");
+  EXPECT_EQ(*files_.list(root_), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(write_file_atomic(files_, path("no/a"), as_bytes("x")).code(), Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace ferres
