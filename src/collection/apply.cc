@@ -1,0 +1,200 @@
+// How log records change the partition's views. Deterministic in content: the same log gives the same
+// points, whatever slots they get. Records are applied by the lane, in LSN order, also during recovery.
+#include <algorithm>
+
+#include "base/epoch.h"
+#include "collection/partition.h"
+
+namespace ferres {
+
+Result<uint64_t> Partition::apply(const LogRecord& record) {
+  last_write_ = record.unix_micros;
+  switch (static_cast<Op>(record.op)) {
+    case Op::kUpsert:
+      return apply_upsert(record);
+    case Op::kDelete:
+    case Op::kExpire:
+      return apply_delete(record);
+  }
+  return Status(Code::kUnimplemented,
+                "the log holds operation " + std::to_string(record.op) + " at LSN " +
+                    std::to_string(record.lsn) + ", which this server does not know");
+}
+
+Result<uint64_t> Partition::apply_upsert(const LogRecord& record) {
+  PointDecoder decoder(record.payload);
+  PointRecord point;
+  uint64_t written = 0;
+  while (!decoder.done()) {
+    TRY(decoder.next(point));
+    TRY(write_point(point, record));
+    ++written;
+  }
+  return written;
+}
+
+Status Partition::write_point(const PointRecord& point, const LogRecord& record) {
+  const std::string sid = storage_id(point.ns, point.id);
+  const uint32_t hash = hash_of(sid);
+  TRY_ASSIGN(const std::optional<Slot> old, find_living(sid, hash));
+  TRY_ASSIGN(const Slot slot, slots_->allocate(slot_header_));
+
+  Record written;
+  written.ns = point.ns;
+  written.id = point.id;
+  written.metadata_json = point.metadata_json;
+  written.created_micros = record.unix_micros;
+  if (point.ttl_seconds != 0) {
+    // A ttl beyond the end of time is no ttl.
+    const uint64_t seconds_max = (~uint64_t{0} - record.unix_micros) / 1'000'000;
+    if (point.ttl_seconds < seconds_max) {
+      written.expires_micros = record.unix_micros + point.ttl_seconds * 1'000'000;
+    }
+  }
+  written.has_vector = !point.vector.empty();
+  TRY_ASSIGN(const uint64_t offset, heap_->write(written));
+  if (written.has_vector) TRY(vectors_->put(slot, point.vector));
+
+  const bool has_ttl = written.expires_micros != 0;
+  slots_->publish(slot, record.lsn, {offset, namespace_tag(point.ns), has_ttl});
+  Derived& derived = *derived_.load();
+  TRY(derived.ids->insert(hash, slot));
+  if (written.has_vector) derived.tail.push(slot);
+  ++live_;
+  if (has_ttl) ++ttl_points_;
+  if (old) kill(*old, record.lsn, slots_->view().ref(*old).has_ttl);
+  return {};
+}
+
+Result<uint64_t> Partition::apply_delete(const LogRecord& record) {
+  const bool expire = static_cast<Op>(record.op) == Op::kExpire;
+  TRY_ASSIGN(const std::vector<std::string_view> ids, decode_ids(record.payload));
+  uint64_t removed = 0;
+  for (const std::string_view sid : ids) {
+    TRY_ASSIGN(const std::optional<Slot> slot, find_living(sid, hash_of(sid)));
+    if (!slot) continue;
+    const RecordRef ref = slots_->view().ref(*slot);
+    bool over = false;
+    if (ref.has_ttl) {
+      TRY_ASSIGN(const Record point, heap_->read(ref.offset));
+      over = point.expires_micros <= record.unix_micros;
+    }
+    // An expired point is already gone for users, and one replaced since its expiry was found is not
+    // expired: each record removes only its own kind.
+    if (over != expire) continue;
+    kill(*slot, record.lsn, ref.has_ttl);
+    ++removed;
+  }
+  return removed;
+}
+
+Result<std::optional<Slot>> Partition::find_living(std::string_view sid, uint32_t hash) const {
+  const SlotTable::View view = slots_->view();
+  std::optional<Slot> found;
+  Status damage;
+  derived_.load()->ids->find(hash, [&](Slot slot) {
+    if (slot >= view.count() || view.died(slot) != kNoLsn || view.born(slot) == 0) return false;
+    auto record = heap_->read(view.ref(slot).offset);
+    if (!record.ok()) {
+      damage = std::move(record).error();
+      return true;
+    }
+    if (storage_id(record->ns, record->id) != sid) return false;
+    found = slot;
+    return true;
+  });
+  if (!damage.ok()) return damage;
+  return found;
+}
+
+void Partition::kill(Slot slot, Lsn lsn, bool has_ttl) {
+  slots_->kill(slot, lsn);
+  dying_.push_back({slot, 0});
+  dying_count_.fetch_add(1, std::memory_order_relaxed);
+  --live_;
+  if (has_ttl) --ttl_points_;
+}
+
+void Partition::seal_dying() {
+  if (dying_.empty() || dying_.back().ticket != 0) return;
+  const uint64_t ticket = epoch_advance();
+  for (auto entry = dying_.rbegin(); entry != dying_.rend() && entry->ticket == 0; ++entry) {
+    entry->ticket = ticket;
+  }
+}
+
+size_t Partition::reclaim(size_t max) {
+  size_t done = 0;
+  Derived& derived = *derived_.load();
+  const SlotTable::View view = slots_->view();
+  // Readers that pinned an older LSN may still answer a dying point; those that began later cannot.
+  while (done < max && !dying_.empty() && dying_.front().ticket != 0 &&
+         epoch_passed(dying_.front().ticket)) {
+    const Slot slot = dying_.front().slot;
+    dying_.pop_front();
+    derived.index->remove_point(slot);
+    if (const auto record = heap_->read(view.ref(slot).offset); record.ok()) {
+      derived.ids->erase(hash_of(storage_id(record->ns, record->id)), slot);
+    }
+    unlinked_.push_back({slot, 0});
+    ++done;
+  }
+  if (done > 0) {
+    const uint64_t ticket = epoch_advance();
+    for (auto entry = unlinked_.rbegin(); entry != unlinked_.rend() && entry->ticket == 0; ++entry) {
+      entry->ticket = ticket;
+    }
+  }
+  while (done < max && !unlinked_.empty() && epoch_passed(unlinked_.front().ticket)) {
+    const Slot slot = unlinked_.front().slot;
+    unlinked_.pop_front();
+    heap_->free(view.ref(slot).offset);
+    slots_->release(slot, slot_header_);
+    dying_count_.fetch_sub(1, std::memory_order_relaxed);
+    ++done;
+  }
+  return done;
+}
+
+Result<size_t> Partition::link(size_t max, Executor& executor) {
+  Derived& derived = *derived_.load();
+  const std::vector<Slot> front = derived.tail.front(max);
+  const SlotTable::View view = slots_->view();
+  std::vector<Slot> slots;
+  for (const Slot slot : front) {
+    const bool again = std::find(slots.begin(), slots.end(), slot) != slots.end();
+    if (view.born(slot) != 0 && view.died(slot) == kNoLsn && !again &&
+        !derived.index->contains(slot)) {
+      slots.push_back(slot);
+    }
+  }
+  std::vector<Result<std::unique_ptr<ANNIndex::Plan>>> plans;
+  plans.reserve(slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) plans.emplace_back(std::unique_ptr<ANNIndex::Plan>());
+  executor.parallel_for(slots.size(), [&](size_t i) {
+    const EpochGuard guard;
+    plans[i] = derived.index->plan_point(vectors_->get(slots[i]));
+  });
+  for (size_t i = 0; i < slots.size(); ++i) {
+    TRY_ASSIGN(const std::unique_ptr<ANNIndex::Plan> plan, std::move(plans[i]));
+    TRY(derived.index->add_point(slots[i], vectors_->get(slots[i]), *plan));
+  }
+  derived.tail.pop(front.size());
+  return front.size();
+}
+
+Result<std::vector<std::string>> Partition::expired(uint64_t now_micros, size_t max) const {
+  std::vector<std::string> ids;
+  if (ttl_points() == 0) return ids;
+  const SlotTable::View view = slots_->view();
+  for (Slot slot = 0; slot < slot_header_.slots && ids.size() < max; ++slot) {
+    if (view.born(slot) == 0 || view.died(slot) != kNoLsn) continue;
+    const RecordRef ref = view.ref(slot);
+    if (!ref.has_ttl) continue;
+    TRY_ASSIGN(const Record record, heap_->read(ref.offset));
+    if (record.expires_micros <= now_micros) ids.push_back(storage_id(record.ns, record.id));
+  }
+  return ids;
+}
+
+}  // namespace ferres

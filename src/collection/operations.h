@@ -1,0 +1,59 @@
+// The log operations of a collection: what a record's op byte means and how its payload is laid out
+// (docs/formats.md). A payload holds everything apply needs: nothing in it depends on a clock, a
+// random source or the state at apply time other than the log's own order. Times are the record's
+// commit time (ttl counts from it). Pure functions.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/types.h"
+
+namespace ferres {
+
+enum class Op : uint8_t {
+  kUpsert = 1,  // points, each replacing the one with its storage id
+  kDelete = 2,  // storage ids; those that exist die
+  kExpire = 3,  // storage ids whose time to live was over at the record's time
+};
+
+struct OpInfo {
+  Op op;
+  std::string_view name;
+};
+
+/// Every operation; recovery refuses a record whose op is not here.
+std::span<const OpInfo> operations();
+
+/// One point of an upsert, as views into the payload (or into a request being encoded).
+struct PointRecord {
+  std::string_view id;
+  std::string_view ns;              // empty: none
+  uint64_t ttl_seconds = 0;         // 0: none
+  std::string_view metadata_json;
+  std::vector<float> vector;        // empty: stored without one
+};
+
+void encode_point(const PointRecord& point, std::string& payload);
+/// The name by which the log and the id map know a point: the id, or namespace NUL id.
+std::string storage_id(std::string_view ns, std::string_view id);
+
+void encode_id(std::string_view storage_id, std::string& payload);
+Result<std::vector<std::string_view>> decode_ids(Bytes payload);
+
+/// Takes points off an upsert's payload one by one.
+class PointDecoder {
+ public:
+  explicit PointDecoder(Bytes payload) : rest_(payload) {}
+  bool done() const { return rest_.empty(); }
+  /// The next point; views live as long as the payload.
+  Status next(PointRecord& point);
+
+ private:
+  Bytes rest_;
+};
+
+}  // namespace ferres

@@ -1,0 +1,275 @@
+// Opening, saving and looking up; the application of records is in apply.cc.
+//
+// Arenas of the points store: 1 header, 2 slots, 3 records, 4 dying slots, 16-17 vectors.
+// Arenas of the index store: 1 header, 2 id map, 3 tail, 16-31 vector index.
+#include "collection/partition.h"
+
+#include <cstring>
+
+#include "base/epoch.h"
+#include "base/hash.h"
+#include "base/random.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint32_t kLayoutVersion = 1;
+
+struct PointsHeader {
+  uint32_t version;
+  uint32_t dying;
+  uint64_t hash_seed;
+  uint64_t live;
+  uint64_t ttl_points;
+  uint64_t last_write_micros;
+  SlotTable::Header slots;
+  RecordHeap::Header heap;
+};
+
+struct IndexHeader {
+  uint32_t version;
+  uint32_t unused;
+  uint64_t tail;
+  IdMap::Header ids;
+};
+
+Status check_version(uint32_t version) {
+  if (version == kLayoutVersion) return {};
+  return Status(Code::kUnimplemented, "the data has partition layout " + std::to_string(version) +
+                                          ", this server reads layout " +
+                                          std::to_string(kLayoutVersion));
+}
+
+template <class T>
+Result<T> load(const Arena& arena) {
+  TRY(arena.verify(0, sizeof(T)));
+  T value;
+  std::memcpy(&value, arena.base(), sizeof(T));
+  return value;
+}
+
+template <class T>
+Status save(Arena& arena, const T& value) {
+  if (arena.bytes() < sizeof(T)) TRY(arena.grow(sizeof(T)));
+  std::memcpy(arena.mutate(0, sizeof(T)), &value, sizeof(T));
+  return {};
+}
+
+Status save_slots(Arena& arena, const std::vector<Slot>& slots) {
+  const uint64_t bytes = slots.size() * sizeof(Slot);
+  if (bytes == 0) return {};
+  if (arena.bytes() < bytes) TRY(arena.grow(bytes));
+  std::memcpy(arena.mutate(0, bytes), slots.data(), bytes);
+  return {};
+}
+
+Result<std::vector<Slot>> load_slots(const Arena& arena, uint64_t count) {
+  if (count * sizeof(Slot) > arena.bytes()) {
+    return Status(Code::kCorruption, "a slot list is longer than its arena");
+  }
+  TRY(arena.verify(0, count * sizeof(Slot)));
+  std::vector<Slot> slots(count);
+  if (count > 0) std::memcpy(slots.data(), arena.base(), count * sizeof(Slot));
+  return slots;
+}
+
+const StoreManifest* store_of(const Manifest* manifest, std::string_view family) {
+  if (manifest == nullptr) return nullptr;
+  for (const StoreManifest& store : manifest->stores) {
+    if (store.family == family) return &store;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+uint32_t namespace_tag(std::string_view ns) {
+  if (ns.empty()) return 0;
+  const uint32_t tag = hash_bytes(as_bytes(ns), 0) & 0x7FFFFF;
+  return tag == 0 ? 1 : tag;
+}
+
+Partition::Partition(FileSystem& files, std::string dir, const CollectionConfig& config)
+    : files_(files), dir_(std::move(dir)), config_(config) {}
+
+Partition::~Partition() { delete derived_.load(); }
+
+uint32_t Partition::hash_of(std::string_view storage_id) const {
+  return static_cast<uint32_t>(hash_bytes(as_bytes(storage_id), hash_seed_) >> 32);
+}
+
+Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::string dir,
+                                                   const CollectionConfig& config,
+                                                   const Manifest* manifest) {
+  std::unique_ptr<Partition> partition(new Partition(files, std::move(dir), config));
+  StoreManifest points{.family = "points"};
+  if (const StoreManifest* found = store_of(manifest, "points")) points = *found;
+  TRY(partition->open_points(points));
+
+  StoreManifest index{.family = "index"};
+  if (const StoreManifest* found = store_of(manifest, "index")) index = *found;
+  partition->next_index_file_ = index.next_file;
+  auto derived = partition->open_derived(index);
+  if (derived.ok()) {
+    partition->derived_.store(derived->release());
+  } else if (derived.error().code() == Code::kCorruption) {
+    TRY(partition->rebuild_derived());
+  } else {
+    return std::move(derived).error();
+  }
+  return partition;
+}
+
+Status Partition::open_points(const StoreManifest& manifest) {
+  TRY_ASSIGN(points_, PageStore::open(files_, dir_, manifest));
+  TRY_ASSIGN(header_arena_, points_->arena({.id = 1, .name = "header"}));
+  TRY_ASSIGN(Arena * slot_arena, points_->arena({.id = 2, .name = "slots", .huge_pages = true}));
+  TRY_ASSIGN(Arena * heap_arena, points_->arena({.id = 3, .name = "records"}));
+  TRY_ASSIGN(dying_arena_, points_->arena({.id = 4, .name = "dying"}));
+  TRY_ASSIGN(vectors_, VectorStore::open(*points_, 16, config_.metric, config_.dimension));
+  slots_ = std::make_unique<SlotTable>(*slot_arena);
+  if (manifest.arenas.empty()) {
+    heap_ = std::make_unique<RecordHeap>(*heap_arena, RecordHeap::Header{});
+    random_bytes({reinterpret_cast<std::byte*>(&hash_seed_), sizeof hash_seed_});
+    return {};
+  }
+  // The slot table is asked by every read: checked at once, 24 bytes a point.
+  TRY(slot_arena->verify(0, slot_arena->bytes()));
+  TRY_ASSIGN(const PointsHeader header, load<PointsHeader>(*header_arena_));
+  TRY(check_version(header.version));
+  heap_ = std::make_unique<RecordHeap>(*heap_arena, header.heap);
+  slot_header_ = header.slots;
+  hash_seed_ = header.hash_seed;
+  live_ = header.live;
+  ttl_points_ = header.ttl_points;
+  last_write_ = header.last_write_micros;
+  TRY_ASSIGN(const std::vector<Slot> dying, load_slots(*dying_arena_, header.dying));
+  for (const Slot slot : dying) dying_.push_back({slot, 0});
+  dying_count_ = dying_.size();
+  return {};
+}
+
+Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
+    const StoreManifest& manifest) const {
+  auto derived = std::make_unique<Derived>();
+  TRY_ASSIGN(derived->store, PageStore::open(files_, dir_, manifest));
+  TRY_ASSIGN(Arena * header_arena, derived->store->arena({.id = 1, .name = "header"}));
+  TRY_ASSIGN(Arena * ids, derived->store->arena({.id = 2, .name = "ids", .huge_pages = true}));
+  TRY_ASSIGN(Arena * tail, derived->store->arena({.id = 3, .name = "tail"}));
+  IndexHeader header{};
+  if (!manifest.arenas.empty()) {
+    TRY_ASSIGN(header, load<IndexHeader>(*header_arena));
+    TRY(check_version(header.version));
+    TRY(ids->verify(0, ids->bytes()));
+    TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*tail, header.tail));
+    for (const Slot slot : slots) derived->tail.push(slot);
+  }
+  derived->ids = std::make_unique<IdMap>(*ids, header.ids);
+  TRY_ASSIGN(derived->index,
+             create_ann_index(config_.index, *vectors_, *derived->store, 16));
+  return derived;
+}
+
+Status Partition::rebuild_derived() {
+  TRY_ASSIGN(std::unique_ptr<Derived> fresh,
+             open_derived({.family = "index", .next_file = next_index_file_}));
+  TRY(fill_derived(*fresh));
+  Derived* old = derived_.exchange(fresh.release(), std::memory_order_acq_rel);
+  if (old != nullptr) {
+    epoch_wait(epoch_advance());
+    delete old;
+  }
+  return {};
+}
+
+Status Partition::fill_derived(Derived& derived) const {
+  const SlotTable::View view = slots_->view();
+  for (Slot slot = 0; slot < slot_header_.slots; ++slot) {
+    if (view.born(slot) == 0) continue;
+    TRY_ASSIGN(const Record record, heap_->read(view.ref(slot).offset));
+    TRY(derived.ids->insert(hash_of(storage_id(record.ns, record.id)), slot));
+    if (record.has_vector && view.died(slot) == kNoLsn) derived.tail.push(slot);
+  }
+  return {};
+}
+
+Result<std::optional<Slot>> Partition::find(std::string_view ns, std::string_view id,
+                                            Lsn pinned) const {
+  const SlotTable::View view = slots_->view();
+  std::optional<Slot> found;
+  Status damage;
+  derived().ids->find(hash_of(storage_id(ns, id)), [&](Slot slot) {
+    if (!view.visible(slot, pinned)) return false;
+    auto record = heap_->read(view.ref(slot).offset);
+    if (!record.ok()) {
+      damage = std::move(record).error();
+      return true;
+    }
+    if (record->id != id || record->ns != ns) return false;
+    found = slot;
+    return true;
+  });
+  if (!damage.ok()) return damage;
+  return found;
+}
+
+Status Partition::save_headers() {
+  std::vector<Slot> dying;
+  for (const Dying& entry : dying_) dying.push_back(entry.slot);
+  for (const Dying& entry : unlinked_) dying.push_back(entry.slot);
+  TRY(save_slots(*dying_arena_, dying));
+  PointsHeader header{};
+  header.version = kLayoutVersion;
+  header.dying = static_cast<uint32_t>(dying.size());
+  header.hash_seed = hash_seed_;
+  header.live = live_;
+  header.ttl_points = ttl_points_;
+  header.last_write_micros = last_write_;
+  header.slots = slot_header_;
+  header.heap = heap_->header();
+  TRY(save(*header_arena_, header));
+
+  Derived& derived = *derived_.load();
+  const std::vector<Slot> tail = derived.tail.front(derived.tail.size());
+  TRY_ASSIGN(Arena * tail_arena, derived.store->arena({.id = 3, .name = "tail"}));
+  TRY_ASSIGN(Arena * header_arena, derived.store->arena({.id = 1, .name = "header"}));
+  TRY(save_slots(*tail_arena, tail));
+  IndexHeader index{};
+  index.version = kLayoutVersion;
+  index.tail = tail.size();
+  index.ids = derived.ids->header();
+  return save(*header_arena, index);
+}
+
+Status Partition::begin_checkpoint() {
+  TRY(save_headers());
+  points_->begin_checkpoint();
+  derived_.load()->store->begin_checkpoint();
+  return {};
+}
+
+Result<std::vector<StoreManifest>> Partition::write_checkpoint() {
+  std::vector<StoreManifest> stores;
+  for (PageStore* store : {points_.get(), derived_.load()->store.get()}) {
+    TRY_ASSIGN(StoreManifest manifest, store->write_checkpoint());
+    stores.push_back(std::move(manifest));
+  }
+  return stores;
+}
+
+void Partition::commit_checkpoint() {
+  points_->commit_checkpoint();
+  derived_.load()->store->commit_checkpoint();
+}
+
+void Partition::abort_checkpoint() {
+  points_->abort_checkpoint();
+  derived_.load()->store->abort_checkpoint();
+}
+
+bool Partition::scrub(uint64_t max_bytes) {
+  if (points_->scrub(max_bytes)) return true;
+  return derived_.load()->store->scrub(max_bytes);
+}
+
+}  // namespace ferres

@@ -1,0 +1,137 @@
+// A partition: one slot space with its points, vectors and index; the unit that is checkpointed, opened
+// and (with namespaces of their own) dropped. A collection has one. It applies log records and answers
+// questions about single slots; queues, LSN assignment and acknowledgement are the lane's.
+//
+// Two stores (storage/page_store.h): "points" is the truth, "index" is derived from it and is rebuilt
+// when it is damaged. Derived state hangs behind one pointer, so a rebuilt one replaces it under
+// readers. One lane mutates; readers hold an EpochGuard.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "collection/config.h"
+#include "collection/id_map.h"
+#include "collection/operations.h"
+#include "collection/record_heap.h"
+#include "collection/slot_table.h"
+#include "collection/tail.h"
+#include "index/ann_index.h"
+#include "index/vector_store.h"
+#include "storage/log.h"
+#include "storage/manifest.h"
+#include "storage/page_store.h"
+
+namespace ferres {
+
+/// 23 bits of a namespace's hash, never 0; 0 for no namespace. Kept in slots: equal tags are then
+/// verified on the record.
+uint32_t namespace_tag(std::string_view ns);
+
+class Partition {
+ public:
+  /// What can be rebuilt from the points.
+  struct Derived {
+    std::unique_ptr<PageStore> store;
+    std::unique_ptr<IdMap> ids;
+    std::unique_ptr<ANNIndex> index;
+    Tail tail;
+  };
+
+  /// Opens the stores that the manifest lists in dir, or empty ones.
+  static Result<std::unique_ptr<Partition>> open(FileSystem& files, std::string dir,
+                                                 const CollectionConfig& config,
+                                                 const Manifest* manifest);
+  ~Partition();
+
+  // ---- readers, under an EpochGuard
+  const SlotTable& slots() const { return *slots_; }
+  const RecordHeap& heap() const { return *heap_; }
+  const VectorStore& vectors() const { return *vectors_; }
+  const Derived& derived() const { return *derived_.load(std::memory_order_acquire); }
+  /// The slot of (ns, id) that is visible at `pinned`, expired or not.
+  Result<std::optional<Slot>> find(std::string_view ns, std::string_view id, Lsn pinned) const;
+  uint64_t live_points() const { return live_.load(std::memory_order_relaxed); }
+  uint64_t ttl_points() const { return ttl_points_.load(std::memory_order_relaxed); }
+  uint64_t dying_points() const { return dying_count_.load(std::memory_order_relaxed); }
+  uint64_t last_write_micros() const { return last_write_.load(std::memory_order_relaxed); }
+
+  // ---- the lane only
+  /// Applies one record to all views; visible once the collection publishes the LSN. Returns how many
+  /// points were written or removed.
+  Result<uint64_t> apply(const LogRecord& record);
+  /// Starts the reclamation clock of the points that died since the last call: after the collection
+  /// published their LSN.
+  void seal_dying();
+  /// Unlinks and frees up to max dead points that no reader can see any more. Returns how many steps
+  /// it did.
+  size_t reclaim(size_t max);
+  /// Plans up to max tail slots in parallel and links them. Returns how many left the tail.
+  Result<size_t> link(size_t max, Executor& executor);
+  /// Storage ids of points whose time is over, at most max.
+  Result<std::vector<std::string>> expired(uint64_t now_micros, size_t max) const;
+
+  /// Saves what is kept in memory into the stores, and freezes both for a checkpoint.
+  Status begin_checkpoint();
+  /// Any thread: writes both stores.
+  Result<std::vector<StoreManifest>> write_checkpoint();
+  void commit_checkpoint();
+  void abort_checkpoint();
+
+  /// Verifies and warms up to about max_bytes after opening; true while there is more.
+  bool scrub(uint64_t max_bytes);
+  Status points_damage() const { return points_->damage(); }
+  bool derived_damaged() const { return !derived_.load()->store->damage().ok(); }
+  /// Replaces the derived state by an empty one built from the points: every point goes to the tail.
+  Status rebuild_derived();
+
+  const PageStore& points_store() const { return *points_; }
+  uint64_t index_disk_bytes() const { return derived_.load()->store->disk_bytes(); }
+
+ private:
+  struct Dying {
+    Slot slot;
+    uint64_t ticket;
+  };
+  Partition(FileSystem& files, std::string dir, const CollectionConfig& config);
+  Status open_points(const StoreManifest& manifest);
+  Result<std::unique_ptr<Derived>> open_derived(const StoreManifest& manifest) const;
+  Status fill_derived(Derived& derived) const;
+  Status save_headers();
+  Result<uint64_t> apply_upsert(const LogRecord& record);
+  Result<uint64_t> apply_delete(const LogRecord& record);
+  Status write_point(const PointRecord& point, const LogRecord& record);
+  Result<std::optional<Slot>> find_living(std::string_view storage_id, uint32_t hash) const;
+  void kill(Slot slot, Lsn lsn, bool has_ttl);
+  uint32_t hash_of(std::string_view storage_id) const;
+
+  FileSystem& files_;
+  const std::string dir_;
+  const CollectionConfig config_;
+  std::unique_ptr<PageStore> points_;
+  Arena* header_arena_ = nullptr;
+  Arena* dying_arena_ = nullptr;
+  std::unique_ptr<SlotTable> slots_;
+  std::unique_ptr<RecordHeap> heap_;
+  std::unique_ptr<VectorStore> vectors_;
+  std::atomic<Derived*> derived_{nullptr};
+  SlotTable::Header slot_header_;
+  uint64_t hash_seed_ = 0;
+  std::atomic<uint64_t> live_{0};
+  std::atomic<uint64_t> ttl_points_{0};
+  std::atomic<uint64_t> dying_count_{0};
+  std::atomic<uint64_t> last_write_{0};
+  std::deque<Dying> dying_;     // dead, still linked; ticket 0: not sealed
+  std::deque<Dying> unlinked_;  // in no view any more, waiting for the last readers
+  uint64_t next_index_file_ = 1;
+};
+
+}  // namespace ferres
