@@ -21,6 +21,9 @@ class Executor {
   /// Calls body(0) .. body(count - 1), spread over the caller's thread and free workers, and
   /// returns when all calls have returned. body must be thread-safe.
   virtual void parallel_for(size_t count, const std::function<void(size_t)>& body) = 0;
+  /// For callers that wait for a task: an executor driven by its caller runs one ready task here and
+  /// says true; one with threads of its own says false, and the caller may block.
+  virtual bool run_one() { return false; }
 };
 
 /// Destroying it waits for running and queued tasks; delayed ones are dropped.
@@ -35,7 +38,7 @@ class ManualExecutor : public Executor {
   size_t workers() const override { return 1; }
   void parallel_for(size_t count, const std::function<void(size_t)>& body) override;
   /// Runs one ready task chosen by the seed; false when none is ready.
-  bool run_one();
+  bool run_one() override;
   /// Runs until no task is ready.
   void run_all();
   /// Moves the executor's time; delayed tasks whose time has come become ready.
