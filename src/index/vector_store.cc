@@ -1,0 +1,207 @@
+// Rows of floats in one arena, their inverse norms in another. A row is padded to whole cache lines
+// (16 floats): no row shares a line with its neighbour, and every row starts on one. The norms
+// stand apart because they are 4 bytes a point: the whole array stays in the caches while rows do
+// not. Norms are taken in double, so that every finite vector with a norm that a float can hold has
+// one. Threads: as in the head of vector_store.h.
+#include "index/vector_store.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <span>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "kernels/distance.h"
+#include "storage/arena.h"
+#include "storage/page_store.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint32_t kLineFloats = 16;
+constexpr size_t kBatch = 32;
+// Between these the product of two norms, and of their inverses, stays a normal float.
+constexpr float kInverseNormMin = 1e-15f;
+constexpr float kInverseNormMax = 1e15f;
+
+double norm_of(std::span<const float> vector) {
+  double sum = 0;
+  for (const float value : vector)
+    sum += double{value} * value;
+  return std::sqrt(sum);
+}
+
+/// 0 when the vector has no direction: zero, not finite, or too large or small for a float.
+float inverse_norm(std::span<const float> vector) {
+  const double norm = norm_of(vector);
+  if (!(norm > 0) || norm > double{std::numeric_limits<float>::max()}) return 0;
+  const auto inverse = static_cast<float>(1 / norm);
+  return std::isfinite(inverse) ? inverse : 0;
+}
+
+/// A vector without direction is at a right angle to everything. The product is asked for first: a
+/// row without a norm may give an infinite one.
+float cosine_distance(float product, float inverse) {
+  return inverse == 0 ? 1.0f : 1.0f - product * inverse;
+}
+
+/// Infinities of both signs in one sum make NaN, which no heap can order: farthest instead.
+float dot_distance(float product) {
+  return std::isnan(product) ? std::numeric_limits<float>::infinity() : 1.0f - product;
+}
+
+float cosine_in_double(std::span<const float> a, std::span<const float> b) {
+  double product = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    product += double{a[i]} * b[i];
+  return static_cast<float>(1 - product / (norm_of(a) * norm_of(b)));
+}
+
+float cosine_between(const VectorView& view, Slot a, Slot b) {
+  const float inverse_a = view.inverse_norms[a];
+  const float inverse_b = view.inverse_norms[b];
+  if (inverse_a == 0 || inverse_b == 0) return 1;
+  if (std::min(inverse_a, inverse_b) < kInverseNormMin ||
+      std::max(inverse_a, inverse_b) > kInverseNormMax) {
+    return cosine_in_double({view.row(a), view.dim}, {view.row(b), view.dim});
+  }
+  return 1.0f - kernels().dot(view.row(a), view.row(b), view.dim) * (inverse_a * inverse_b);
+}
+
+/// Grows by whole pages, so that most puts do not.
+Status ensure(Arena& arena, uint64_t bytes) {
+  if (arena.bytes() >= bytes) return {};
+  return arena.grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<VectorStore>> VectorStore::open(PageStore& points, uint32_t first_arena,
+                                                       Metric metric, uint32_t dim) {
+  CHECK(dim > 0);
+  ArenaSpec rows;
+  rows.id = first_arena;
+  rows.name = "vectors";
+  rows.huge_pages = true;
+  TRY_ASSIGN(Arena * rows_arena, points.arena(rows));
+  Arena* norms_arena = nullptr;
+  if (metric == Metric::kCosine) {
+    ArenaSpec norms;
+    norms.id = first_arena + 1;
+    norms.name = "inverse norms";
+    norms.bytes_max = (uint64_t{kNoSlot} + 1) * sizeof(float);
+    norms.huge_pages = true;
+    TRY_ASSIGN(norms_arena, points.arena(norms));
+  }
+  return std::unique_ptr<VectorStore>(new VectorStore(rows_arena, norms_arena, metric, dim));
+}
+
+VectorStore::VectorStore(Arena* rows, Arena* norms, Metric metric, uint32_t dim)
+    : rows_(rows),
+      norms_(norms),
+      metric_(metric),
+      dim_(dim),
+      stride_((dim + kLineFloats - 1) / kLineFloats * kLineFloats) {}
+
+Status VectorStore::put(Slot slot, std::span<const float> vector) {
+  CHECK(vector.size() == dim_);
+  const uint64_t row_bytes = uint64_t{stride_} * sizeof(float);
+  TRY(ensure(*rows_, (uint64_t{slot} + 1) * row_bytes));
+  if (norms_ != nullptr) {
+    TRY(ensure(*norms_, (uint64_t{slot} + 1) * sizeof(float)));
+    const float inverse = inverse_norm(vector);
+    std::memcpy(norms_->mutate(uint64_t{slot} * sizeof(float), sizeof(float)), &inverse,
+                sizeof(float));
+  }
+  std::memcpy(rows_->mutate(slot * row_bytes, vector.size_bytes()), vector.data(),
+              vector.size_bytes());
+  return {};
+}
+
+VectorView VectorStore::view() const {
+  VectorView view;
+  view.stride = stride_;
+  view.dim = dim_;
+  view.metric = metric_;
+  const Arena::Range rows = rows_->range();
+  view.rows = reinterpret_cast<const float*>(rows.base);
+  uint64_t slots = rows.bytes / (uint64_t{stride_} * sizeof(float));
+  if (norms_ != nullptr) {
+    const Arena::Range norms = norms_->range();
+    view.inverse_norms = reinterpret_cast<const float*>(norms.base);
+    slots = std::min(slots, norms.bytes / sizeof(float));
+  }
+  view.slots = static_cast<Slot>(std::min(slots, uint64_t{kNoSlot}));
+  return view;
+}
+
+PreparedQuery VectorStore::prepare(std::span<const float> query) const {
+  CHECK(query.size() == dim_);
+  PreparedQuery prepared{{query.begin(), query.end()}};
+  if (metric_ != Metric::kCosine) return prepared;
+  const double norm = norm_of(query);
+  const double factor = norm > 0 && std::isfinite(norm) ? 1 / norm : 0;
+  for (float& value : prepared.values)
+    value = static_cast<float>(value * factor);
+  return prepared;
+}
+
+std::span<const float> VectorStore::get(Slot slot) const {
+  return {view().row(slot), dim_};
+}
+
+Status VectorStore::verify(Slot slot) const {
+  const uint64_t row_bytes = uint64_t{stride_} * sizeof(float);
+  TRY(rows_->verify(slot * row_bytes, row_bytes));
+  if (norms_ == nullptr) return {};
+  return norms_->verify(uint64_t{slot} * sizeof(float), sizeof(float));
+}
+
+bool VectorStore::all_verified() const {
+  return rows_->all_verified() && (norms_ == nullptr || norms_->all_verified());
+}
+
+uint64_t VectorStore::memory_bytes() const {
+  return rows_->memory_bytes() + (norms_ == nullptr ? 0 : norms_->memory_bytes());
+}
+
+void distances(const VectorView& view, const PreparedQuery& query, const Slot* slots, size_t count,
+               float* out) {
+  const DistanceKernels& table = kernels();
+  const auto many = view.metric == Metric::kEuclidean ? table.l2_squared_many : table.dot_many;
+  std::array<const float*, kBatch> rows;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  for (size_t done = 0; done < count; done += kBatch) {
+    const size_t n = std::min(kBatch, count - done);
+    for (size_t i = 0; i < n; ++i)
+      rows[i] = view.row(slots[done + i]);
+    float* const batch = out + done;
+    many(query.values.data(), rows.data(), n, view.dim, batch);
+    if (view.metric == Metric::kCosine) {
+      for (size_t i = 0; i < n; ++i) {
+        batch[i] = cosine_distance(batch[i], view.inverse_norms[slots[done + i]]);
+      }
+    } else if (view.metric == Metric::kDot) {
+      for (size_t i = 0; i < n; ++i)
+        batch[i] = dot_distance(batch[i]);
+    }
+  }
+}
+
+float distance_between(const VectorView& view, Slot a, Slot b) {
+  switch (view.metric) {
+    case Metric::kCosine:
+      return cosine_between(view, a, b);
+    case Metric::kDot:
+      return dot_distance(kernels().dot(view.row(a), view.row(b), view.dim));
+    case Metric::kEuclidean:
+      return kernels().l2_squared(view.row(a), view.row(b), view.dim);
+  }
+  return 0;
+}
+
+}  // namespace ferres
