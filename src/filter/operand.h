@@ -1,0 +1,27 @@
+// What a filter compares with: a JSON value taken out of the filter's text, and its equality with a
+// value of a document. Immutable once built, so any thread may compare.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "filter/json_view.h"
+
+namespace ferres {
+
+struct Operand {
+  JsonType type = JsonType::kNull;
+  bool boolean = false;
+  JsonNumber number;
+  std::string text;
+  std::vector<Operand> elements;
+  std::vector<std::pair<std::string, Operand>> members;  // distinct names
+
+  /// Null when this is no object or has no such member.
+  const Operand* member(std::string_view name) const;
+};
+
+/// JSON equality: numbers by value, objects whatever the order of their members.
+bool equals(const Operand& operand, const JsonView& value);
+
+}  // namespace ferres

@@ -1,0 +1,54 @@
+// The operators of a filter: one table, a row each. A row says what operand the operator takes and
+// how it tests one value of a document. What all share is done once, in holds(): a condition is met
+// when any value of its field passes the test (arrays offer their elements as well as themselves
+// where the row says so), and the negative operators are the positive ones turned round. So $ne,
+// $nin and "$is_null": true are met by points that lack the field, without a rule of their own.
+//
+// Conditions are immutable once built; holds() runs on any thread.
+#pragma once
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/status.h"
+#include "filter/geo.h"
+#include "filter/instant.h"
+#include "filter/json_view.h"
+#include "filter/operand.h"
+
+namespace ferres {
+
+struct GeoCircle {
+  GeoPoint center;
+  double meters = 0;
+};
+
+struct Operator;
+
+struct Condition {
+  const Operator* op = nullptr;
+  Operand operand;
+  bool negated = false;
+  /// What the row's prepare() made of the operand.
+  std::variant<std::monostate, Instant, GeoCircle, GeoBox> prepared;
+};
+
+struct Operator {
+  std::string_view name;
+  /// Completes a condition whose operand is set. Returns why not ("must be an array"), or null.
+  const char* (*prepare)(Condition& condition);
+  bool (*test)(const Condition& condition, const JsonView& value);
+  bool tests_elements;  // an array passes when one of its elements does
+  bool negated;
+};
+
+/// Null when there is none of that name.
+const Operator* find_operator(std::string_view name);
+/// The implicit one of {"field": value}.
+const Operator& equality_operator();
+
+/// field: a member's name, or names joined by dots that lead into objects. A member whose own name
+/// holds the dots comes first. Arrays on the way stand for the objects in them.
+bool holds(const Condition& condition, std::string_view field, const JsonView& document);
+
+}  // namespace ferres
