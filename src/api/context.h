@@ -1,0 +1,25 @@
+// What the operations need from the process. Everything referred to outlives the calls and is
+// thread-safe.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "api/query_stats.h"
+#include "base/clock.h"
+#include "db/database.h"
+
+namespace ferres {
+
+struct Context {
+  Database& db;
+  Clock& clock;
+  FileSystem& files;
+  std::string version;
+  std::string data_dir;
+  std::string address;  // "host:port" as clients see this node
+  uint64_t started_nanos = 0;
+  QueryStats query_stats;
+};
+
+}  // namespace ferres

@@ -1,0 +1,65 @@
+// The table of errors and their JSON.
+#include "api/errors.h"
+
+#include <array>
+
+#include "api/json_writer.h"
+
+namespace ferres {
+namespace {
+
+constexpr std::array kErrors = {
+    ErrorRow{Code::kOk, 200, "ok"},
+    ErrorRow{Code::kNotFound, 404, "collection_not_found"},
+    ErrorRow{Code::kAlreadyExists, 409, "collection_already_exists"},
+    ErrorRow{Code::kInvalidArgument, 400, "invalid_payload"},
+    ErrorRow{Code::kInvalidDimension, 400, "invalid_dimension"},
+    ErrorRow{Code::kUnprocessable, 422, "invalid_payload"},
+    ErrorRow{Code::kUnauthenticated, 401, "unauthorized"},
+    ErrorRow{Code::kForbidden, 403, "forbidden"},
+    ErrorRow{Code::kReadOnly, 405, "method_not_allowed"},
+    ErrorRow{Code::kConflict, 409, "conflict"},
+    ErrorRow{Code::kPrecondition, 412, "precondition_failed"},
+    ErrorRow{Code::kTooLarge, 413, "invalid_payload"},
+    ErrorRow{Code::kResourceExhausted, 429, "resource_exhausted"},
+    ErrorRow{Code::kNoSpace, 507, "no_space"},
+    ErrorRow{Code::kUnavailable, 503, "unavailable"},
+    ErrorRow{Code::kDeadline, 504, "timeout"},
+    ErrorRow{Code::kCorruption, 500, "internal_error"},
+    ErrorRow{Code::kIo, 500, "internal_error"},
+    ErrorRow{Code::kUnimplemented, 501, "unimplemented"},
+    ErrorRow{Code::kInternal, 500, "internal_error"},
+};
+
+}  // namespace
+
+const ErrorRow& error_row(Code code) {
+  for (const ErrorRow& row : kErrors) {
+    if (row.code == code) return row;
+  }
+  return kErrors.back();
+}
+
+Answer error_answer(int http_status, std::string_view word, std::string_view message) {
+  JsonWriter json;
+  json.begin_object();
+  json.field("error", word).field("message", message).field("code", http_status);
+  json.end_object();
+  return {.status = http_status, .body = json.take()};
+}
+
+Answer error_answer(const Status& status) {
+  const ErrorRow& row = error_row(status.code());
+  return error_answer(row.http_status, row.word, status.message());
+}
+
+Answer auth_error_answer(const Status& status) {
+  const ErrorRow& row = error_row(status.code());
+  JsonWriter json;
+  json.begin_object();
+  json.field("message", status.message()).field("code", row.word).field("error", row.word);
+  json.end_object();
+  return {.status = row.http_status, .body = json.take()};
+}
+
+}  // namespace ferres

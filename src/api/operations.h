@@ -1,0 +1,52 @@
+// The one table of what the server can do. A transport (REST today) offers every row; tests and
+// permission checks walk it. A new operation is one file and one row. Immutable; any thread.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/answer.h"
+#include "api/context.h"
+#include "auth/principal.h"
+
+namespace ferres {
+
+enum class Verb : uint8_t { kGet, kPost, kPut, kPatch, kDelete };
+std::string_view verb_name(Verb verb);
+
+enum class Body : uint8_t { kNone, kJson };
+
+/// One request of a client. Path variables are percent-decoded UTF-8, but otherwise as sent.
+struct Call {
+  std::string collection;  // the path's :name
+  std::string point_id;    // the path's *id
+  std::vector<std::pair<std::string, std::string>> query;
+  std::optional<std::string> namespace_header;
+  std::string body;
+  Principal principal;
+
+  /// The value of a query parameter; nullptr when absent.
+  const std::string* parameter(std::string_view name) const;
+  /// The namespace named outside the body: query parameter, else the X-Namespace header.
+  std::optional<std::string> ambient_namespace() const;
+};
+
+using Handler = void (*)(Context&, Call&, const Reply&);
+
+struct Operation {
+  std::string_view name;
+  Verb verb;
+  std::string_view path;  // ":name" is one segment, "*id" the rest of the path
+  Permission permission;
+  bool writes;  // refused on read replicas
+  Body body;
+  Handler handler;
+};
+
+std::span<const Operation> operations();
+
+}  // namespace ferres
