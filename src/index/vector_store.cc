@@ -25,7 +25,8 @@ namespace ferres {
 namespace {
 
 constexpr uint32_t kLineFloats = 16;
-constexpr size_t kBatch = 32;
+// As many rows as the kernels take abreast.
+constexpr size_t kBatch = 8;
 // Between these the product of two norms, and of their inverses, stays a normal float.
 constexpr float kInverseNormMin = 1e-15f;
 constexpr float kInverseNormMax = 1e15f;
@@ -180,6 +181,9 @@ void distances(const VectorView& view, const PreparedQuery& query, const Slot* s
     const size_t n = std::min(kBatch, count - done);
     for (size_t i = 0; i < n; ++i)
       rows[i] = view.row(slots[done + i]);
+    const size_t next = std::min(done + 2 * kBatch, count);
+    for (size_t i = done + kBatch; i < next; ++i)
+      prefetch_row(view, slots[i]);
     float* const batch = out + done;
     many(query.values.data(), rows.data(), n, view.dim, batch);
     if (view.metric == Metric::kCosine) {

@@ -65,7 +65,16 @@ class VectorStore {
   uint32_t stride_;
 };
 
-/// Distances from the query to `count` slots (each < view.slots), batched.
+/// Asks for the start of a row that will be needed soon. Two cache lines, never the whole row: the
+/// CPU's own prefetcher follows from there, and asking for all of a 384-d row was slower than
+/// asking for nothing.
+inline void prefetch_row(const VectorView& view, Slot slot) {
+  const float* const row = view.row(slot);
+  __builtin_prefetch(row);
+  __builtin_prefetch(row + 16);
+}
+/// Distances from the query to `count` slots (each < view.slots), batched; prefetches within the
+/// call.
 void distances(const VectorView& view, const PreparedQuery& query, const Slot* slots, size_t count,
                float* out);
 /// Distance between two stored vectors.

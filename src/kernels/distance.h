@@ -15,7 +15,7 @@ struct DistanceKernels {
   std::string_view isa;
   float (*dot)(const float* a, const float* b, size_t dim);
   float (*l2_squared)(const float* a, const float* b, size_t dim);
-  /// out[i] = dot(query, rows[i]) for count rows; the form that matters: rows are interleaved so
+  /// out[i] = dot(query, rows[i]) for count rows; the form that matters: rows are taken abreast so
   /// that cache misses overlap.
   void (*dot_many)(const float* query, const float* const* rows, size_t count, size_t dim,
                    float* out);

