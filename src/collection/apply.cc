@@ -24,16 +24,18 @@ Result<uint64_t> Partition::apply(const LogRecord& record) {
 Result<uint64_t> Partition::apply_upsert(const LogRecord& record) {
   PointDecoder decoder(record.payload);
   PointRecord point;
+  std::vector<float> vector;
   uint64_t written = 0;
   while (!decoder.done()) {
-    TRY(decoder.next(point));
-    TRY(write_point(point, record));
+    TRY(decoder.next(point, vector));
+    TRY(write_point(point, vector, record));
     ++written;
   }
   return written;
 }
 
-Status Partition::write_point(const PointRecord& point, const LogRecord& record) {
+Status Partition::write_point(const PointRecord& point, std::span<const float> vector,
+                              const LogRecord& record) {
   const std::string sid = storage_id(point.ns, point.id);
   const uint32_t hash = hash_of(sid);
   TRY_ASSIGN(const std::optional<Slot> old, find_living(sid, hash));
@@ -51,9 +53,9 @@ Status Partition::write_point(const PointRecord& point, const LogRecord& record)
       written.expires_micros = record.unix_micros + point.ttl_seconds * 1'000'000;
     }
   }
-  written.has_vector = !point.vector.empty();
+  written.has_vector = !vector.empty();
   TRY_ASSIGN(const uint64_t offset, heap_->write(written));
-  if (written.has_vector) TRY(vectors_->put(slot, point.vector));
+  if (written.has_vector) TRY(vectors_->put(slot, vector));
 
   const bool has_ttl = written.expires_micros != 0;
   slots_->publish(slot, record.lsn, {offset, namespace_tag(point.ns), has_ttl});

@@ -28,6 +28,7 @@ inline constexpr size_t kPointsPerUpsertMax = 1000;
 inline constexpr size_t kIdsPerDeleteMax = 10000;
 inline constexpr uint32_t kSearchLimitMax = 10000;
 inline constexpr size_t kPointIdBytesMax = 1024;
+inline constexpr size_t kNamespaceBytesMax = 256;
 inline constexpr size_t kMetadataBytesMax = 1 << 20;
 
 struct PointInput {
@@ -173,8 +174,15 @@ class Collection {
   virtual Status checkpoint() = 0;
   /// Waits until every point is linked into the graph.
   virtual Status link_all() = 0;
+  /// Removes the points whose time to live is over, by expire records; they are hidden already.
+  virtual void sweep_expired() = 0;
+  /// True when something was written that no checkpoint holds.
+  virtual bool dirty() const = 0;
   /// Stops taking writes, waits for background work, writes a last checkpoint when asked.
   virtual Status close(bool checkpoint) = 0;
+
+ protected:
+  virtual Executor& executor() = 0;
 };
 
 }  // namespace ferres

@@ -42,19 +42,18 @@ bool take_text(Bytes& rest, std::string_view& text) {
 
 std::span<const OpInfo> operations() { return kOperations; }
 
-void encode_point(const PointRecord& point, std::string& payload) {
+void encode_point(const PointRecord& point, std::span<const float> vector, std::string& payload) {
   put_text(point.id, payload);
   put_text(point.ns, payload);
   const uint64_t ttl = point.ttl_seconds;
   put_u32(static_cast<uint32_t>(ttl), payload);
   put_u32(static_cast<uint32_t>(ttl >> 32), payload);
   put_text(point.metadata_json, payload);
-  put_u32(static_cast<uint32_t>(point.vector.size()), payload);
-  payload.append(reinterpret_cast<const char*>(point.vector.data()),
-                 point.vector.size() * sizeof(float));
+  put_u32(static_cast<uint32_t>(vector.size()), payload);
+  payload.append(reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float));
 }
 
-Status PointDecoder::next(PointRecord& point) {
+Status PointDecoder::next(PointRecord& point, std::vector<float>& vector) {
   uint32_t ttl_low = 0;
   uint32_t ttl_high = 0;
   uint32_t dim = 0;
@@ -64,8 +63,8 @@ Status PointDecoder::next(PointRecord& point) {
     return Status(Code::kCorruption, "malformed upsert record");
   }
   point.ttl_seconds = uint64_t{ttl_high} << 32 | ttl_low;
-  point.vector.resize(dim);
-  std::memcpy(point.vector.data(), rest_.data(), dim * sizeof(float));
+  vector.resize(dim);
+  if (dim > 0) std::memcpy(vector.data(), rest_.data(), dim * sizeof(float));
   rest_ = rest_.subspan(dim * sizeof(float));
   return {};
 }

@@ -34,10 +34,10 @@ struct PointRecord {
   std::string_view ns;              // empty: none
   uint64_t ttl_seconds = 0;         // 0: none
   std::string_view metadata_json;
-  std::vector<float> vector;        // empty: stored without one
 };
 
-void encode_point(const PointRecord& point, std::string& payload);
+/// An empty vector: the point is stored without one.
+void encode_point(const PointRecord& point, std::span<const float> vector, std::string& payload);
 /// The name by which the log and the id map know a point: the id, or namespace NUL id.
 std::string storage_id(std::string_view ns, std::string_view id);
 
@@ -50,7 +50,7 @@ class PointDecoder {
   explicit PointDecoder(Bytes payload) : rest_(payload) {}
   bool done() const { return rest_.empty(); }
   /// The next point; views live as long as the payload.
-  Status next(PointRecord& point);
+  Status next(PointRecord& point, std::vector<float>& vector);
 
  private:
   Bytes rest_;

@@ -174,6 +174,10 @@ Status Partition::rebuild_derived() {
   TRY_ASSIGN(std::unique_ptr<Derived> fresh,
              open_derived({.family = "index", .next_file = next_index_file_}));
   TRY(fill_derived(*fresh));
+  // fill_derived knew the unlinked slots again: they are unlinked once more.
+  for (const Dying& entry : unlinked_) dying_.push_back({entry.slot, 0});
+  unlinked_.clear();
+  seal_dying();
   Derived* old = derived_.exchange(fresh.release(), std::memory_order_acq_rel);
   if (old != nullptr) {
     epoch_wait(epoch_advance());
@@ -257,7 +261,10 @@ Result<std::vector<StoreManifest>> Partition::write_checkpoint() {
   return stores;
 }
 
-void Partition::commit_checkpoint() {
+void Partition::commit_checkpoint(const std::vector<StoreManifest>& stores) {
+  for (const StoreManifest& store : stores) {
+    if (store.family == "index") next_index_file_ = store.next_file;
+  }
   points_->commit_checkpoint();
   derived_.load()->store->commit_checkpoint();
 }

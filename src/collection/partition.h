@@ -11,6 +11,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,7 +84,7 @@ class Partition {
   Status begin_checkpoint();
   /// Any thread: writes both stores.
   Result<std::vector<StoreManifest>> write_checkpoint();
-  void commit_checkpoint();
+  void commit_checkpoint(const std::vector<StoreManifest>& stores);
   void abort_checkpoint();
 
   /// Verifies and warms up to about max_bytes after opening; true while there is more.
@@ -108,7 +109,8 @@ class Partition {
   Status save_headers();
   Result<uint64_t> apply_upsert(const LogRecord& record);
   Result<uint64_t> apply_delete(const LogRecord& record);
-  Status write_point(const PointRecord& point, const LogRecord& record);
+  Status write_point(const PointRecord& point, std::span<const float> vector,
+                     const LogRecord& record);
   Result<std::optional<Slot>> find_living(std::string_view storage_id, uint32_t hash) const;
   void kill(Slot slot, Lsn lsn, bool has_ttl);
   uint32_t hash_of(std::string_view storage_id) const;

@@ -22,7 +22,7 @@ class Database {
  public:
   /// kConflict when another process holds the folder. A collection that cannot be opened is listed
   /// and answers kCorruption with the reason; the others serve.
-  static Result<std::unique_ptr<Database>> open(const Environment& env,
+  static Result<std::shared_ptr<Database>> open(const Environment& env,
                                                 const DatabaseOptions& options);
   virtual ~Database() = default;
 

@@ -1,0 +1,193 @@
+// Checkpoints, the background tick, and what is done about damage. The lane freezes the stores at one
+// LSN and goes on; a task writes the frozen pages; the lane publishes the result.
+#include "base/epoch.h"
+#include "base/logging.h"
+#include "collection/impl.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kTickMicros = 1'000'000;
+constexpr uint64_t kRetryMicros = 10'000'000;  // after a checkpoint that failed
+constexpr size_t kExpirePerRecord = 1000;
+
+}  // namespace
+
+bool CollectionImpl::dirty() const { return visible_lsn_ > checkpoint_lsn_; }
+
+bool CollectionImpl::checkpoint_due() const {
+  if (!options_.background || !dirty()) return false;
+  if (env_.clock->unix_micros() < checkpoint_retry_micros_) return false;
+  if (log_->bytes_after(checkpoint_lsn_) >= options_.checkpoint_log_bytes) return true;
+  return env_.clock->unix_micros() - last_checkpoint_micros_ >= options_.checkpoint_micros;
+}
+
+void CollectionImpl::begin_checkpoint() {
+  if (checkpoint_running_) return;
+  {
+    const MutexLock lock(mutex_);
+    if (checkpoints_wanted_ == checkpoints_done_ && !checkpoint_due()) return;
+    if (checkpoints_wanted_ == checkpoints_done_) ++checkpoints_wanted_;
+    checkpoint_started_ = checkpoints_wanted_;
+  }
+  last_checkpoint_micros_ = env_.clock->unix_micros();
+  if (Status status = partition_->begin_checkpoint(); !status.ok()) {
+    const MutexLock lock(mutex_);
+    checkpoint_status_ = std::move(status);
+    checkpoints_done_ = checkpoint_started_;
+    changed_.signal_all();
+    return;
+  }
+  checkpoint_running_ = true;
+  const Lsn lsn = visible_lsn_;
+  const uint64_t micros = partition_->last_write_micros();
+  env_.executor->submit(
+      [self = shared_from_this(), lsn, micros] { self->write_checkpoint(lsn, micros); });
+}
+
+void CollectionImpl::write_checkpoint(Lsn lsn, uint64_t micros) {
+  auto result = std::make_unique<CheckpointResult>();
+  result->lsn = lsn;
+  auto stores = partition_->write_checkpoint();
+  if (stores.ok()) {
+    result->stores = *std::move(stores);
+    result->status = publish_checkpoint(lsn, micros, result->stores);
+  } else {
+    result->status = std::move(stores).error();
+  }
+  {
+    const MutexLock lock(mutex_);
+    checkpoint_result_ = std::move(result);
+  }
+  wake();
+}
+
+Status CollectionImpl::publish_checkpoint(Lsn lsn, uint64_t micros,
+                                          std::vector<StoreManifest>& stores) const {
+  Manifest manifest;
+  manifest.lsn = lsn;
+  manifest.unix_micros = micros;
+  manifest.stores = stores;
+  return write_manifest(*env_.files, manifest_dir(), manifest);
+}
+
+void CollectionImpl::finish_checkpoint() {
+  std::unique_ptr<CheckpointResult> result;
+  {
+    const MutexLock lock(mutex_);
+    result = std::move(checkpoint_result_);
+  }
+  if (!result) return;
+  checkpoint_running_ = false;
+  if (result->status.ok()) {
+    partition_->commit_checkpoint(result->stores);
+    checkpoint_lsn_ = result->lsn;
+    // History: with retention_days 0 the log ends where the checkpoint begins; otherwise it is kept.
+    if (config_.retention_days == 0u) result->status = log_->drop_through(result->lsn);
+    if (Status status = collect_checkpoint_garbage(*env_.files, manifest_dir(), dir_, {result->lsn});
+        !status.ok()) {
+      log_warning("checkpoint.garbage", {{"collection", config_.name},
+                                      {"reason", std::string(status.message())}});
+    }
+    history_bytes_ = log_->bytes();
+  } else {
+    partition_->abort_checkpoint();
+    checkpoint_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
+    log_error("checkpoint.failed", {{"collection", config_.name},
+                                    {"reason", std::string(result->status.message())}});
+  }
+  const MutexLock lock(mutex_);
+  checkpoint_status_ = std::move(result->status);
+  checkpoints_done_ = checkpoint_started_;
+  changed_.signal_all();
+}
+
+/// Damaged points stop the collection before it answers from them; a damaged index is replaced.
+void CollectionImpl::repair_damage() {
+  if (Status damage = partition_->points_damage(); !damage.ok()) {
+    fail(std::move(damage));
+    return;
+  }
+  if (!partition_->derived_damaged() || checkpoint_running_) return;
+  log_warning("index.rebuild", {{"collection", config_.name}});
+  if (Status status = partition_->rebuild_derived(); !status.ok()) fail(std::move(status));
+}
+
+/// Looks after a collection that nobody writes to: old checkpoints, expired points.
+void CollectionImpl::schedule_tick() {
+  env_.executor->submit_after(kTickMicros, [weak = weak_from_this()] {
+    const auto base = weak.lock();
+    if (!base) return;
+    {
+      const MutexLock lock(base->mutex_);
+      if (base->closing_) return;
+    }
+    if (base->dirty() || base->partition_->derived_damaged() ||
+        !base->partition_->points_damage().ok()) {
+      base->wake();
+    }
+    base->schedule_tick();
+  });
+}
+
+void CollectionImpl::sweep_expired() {
+  if (!failure().ok() || partition_->ttl_points() == 0) return;
+  std::vector<std::string> ids;
+  {
+    const EpochGuard guard;
+    auto expired = partition_->expired(env_.clock->unix_micros(), kExpirePerRecord);
+    if (!expired.ok()) return fail(std::move(expired).error());
+    ids = *std::move(expired);
+  }
+  if (ids.empty()) return;
+  PendingWrite write;
+  write.op = Op::kExpire;
+  for (const std::string& id : ids) encode_id(id, write.payload);
+  write.done = [](Status status, Lsn, uint64_t) {
+    status.ignore();  // the points stay hidden, the next sweep tries again
+  };
+  enqueue(std::move(write));
+}
+
+Status CollectionImpl::checkpoint() {
+  uint64_t wanted = 0;
+  {
+    const MutexLock lock(mutex_);
+    // One that is being written already may have begun before our newest write.
+    wanted = ++checkpoints_wanted_;
+  }
+  for (;;) {
+    wake();
+    if (env_.executor->run_one()) {
+      const MutexLock lock(mutex_);
+      if (checkpoints_done_ >= wanted) return checkpoint_status_.clone();
+      continue;
+    }
+    const MutexLock lock(mutex_);
+    while (checkpoints_done_ < wanted && active_ && failure().ok()) changed_.wait(mutex_);
+    if (checkpoints_done_ >= wanted) return checkpoint_status_.clone();
+    if (Status status = failure(); !status.ok()) return status;
+    changed_.wait_for(mutex_, 1000);
+  }
+}
+
+Status CollectionImpl::link_all() {
+  {
+    const MutexLock lock(mutex_);
+    link_all_ = true;
+  }
+  for (;;) {
+    if (Status status = failure(); !status.ok()) return status;
+    wake();
+    if (env_.executor->run_one()) {
+      const MutexLock lock(mutex_);
+      if (!link_all_) return {};
+      continue;
+    }
+    const MutexLock lock(mutex_);
+    while (link_all_ && active_) changed_.wait(mutex_);
+    if (!link_all_) return failure();
+  }
+}
+
+}  // namespace ferres

@@ -1,0 +1,249 @@
+// Opening, recovering and closing a collection; validation of writes before they enter the lane.
+#include "collection/collection.h"
+
+#include <cmath>
+
+#include "base/epoch.h"
+#include "base/logging.h"
+#include "collection/impl.h"
+
+namespace ferres {
+namespace {
+
+/// Why a point cannot be stored; empty when it can.
+std::string invalid_reason(const PointInput& point, const CollectionConfig& config) {
+  if (point.id.empty()) return "point id cannot be empty";
+  if (point.id.size() > kPointIdBytesMax) {
+    return "point id too long: max " + std::to_string(kPointIdBytesMax) + " bytes";
+  }
+  if (point.id.find('\0') != std::string::npos) return "point id must not contain NUL";
+  if (point.ns && point.ns->size() > kNamespaceBytesMax) {
+    return "namespace too long: max " + std::to_string(kNamespaceBytesMax) + " bytes";
+  }
+  if (point.ns && point.ns->find('\0') != std::string::npos) {
+    return "namespace must not contain NUL";
+  }
+  if (point.metadata_json.size() > kMetadataBytesMax) {
+    return "metadata too large: max " + std::to_string(kMetadataBytesMax) + " bytes";
+  }
+  if (point.vector.empty()) return {};
+  if (point.vector.size() != config.dimension) {
+    return "dimension mismatch: expected " + std::to_string(config.dimension) + ", got " +
+           std::to_string(point.vector.size());
+  }
+  double norm = 0;
+  for (size_t i = 0; i < point.vector.size(); ++i) {
+    if (!std::isfinite(point.vector[i])) return "non-finite value at index " + std::to_string(i);
+    norm += double{point.vector[i]} * point.vector[i];
+  }
+  if (config.metric == Metric::kCosine && norm == 0) {
+    return "zero-norm vector cannot be indexed with cosine distance";
+  }
+  return {};
+}
+
+std::string_view text_of(const std::optional<std::string>& ns) {
+  return ns ? std::string_view(*ns) : std::string_view();
+}
+
+/// Lets a caller wait for a callback, driving the executor when it is the caller's to drive.
+template <class T>
+class Waiter {
+ public:
+  explicit Waiter(Executor& executor) : executor_(executor) {}
+  std::function<void(Result<T>)> callback() {
+    return [this](Result<T> result) {
+      const MutexLock lock(mutex_);
+      result_.emplace(std::move(result));
+      changed_.signal_all();
+    };
+  }
+  Result<T> wait() {
+    for (;;) {
+      {
+        const MutexLock lock(mutex_);
+        if (result_) return std::move(*result_);
+      }
+      if (executor_.run_one()) continue;
+      const MutexLock lock(mutex_);
+      while (!result_) changed_.wait(mutex_);
+    }
+  }
+
+ private:
+  Executor& executor_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::optional<Result<T>> result_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+Result<UpsertResult> Collection::upsert(UpsertRequest request) {
+  Waiter<UpsertResult> waiter(executor());
+  upsert(std::move(request), waiter.callback());
+  return waiter.wait();
+}
+
+Result<DeleteResult> Collection::remove(DeleteRequest request) {
+  Waiter<DeleteResult> waiter(executor());
+  remove(std::move(request), waiter.callback());
+  return waiter.wait();
+}
+
+Result<std::shared_ptr<Collection>> Collection::open(const Environment& env, std::string dir,
+                                                     CollectionConfig config,
+                                                     const CollectionOptions& options) {
+  TRY(validate_config(config));
+  auto collection =
+      std::make_shared<CollectionImpl>(env, std::move(dir), std::move(config), options);
+  TRY(collection->recover());
+  return std::shared_ptr<Collection>(std::move(collection));
+}
+
+CollectionImpl::CollectionImpl(const Environment& env, std::string dir, CollectionConfig config,
+                               const CollectionOptions& options)
+    : env_(env), dir_(std::move(dir)), config_(std::move(config)), options_(options) {}
+
+CollectionImpl::~CollectionImpl() = default;
+
+Status CollectionImpl::recover() {
+  TRY(env_.files->make_dirs(manifest_dir()));
+  Lsn checkpoint_lsn = 0;
+  TRY(open_partition(&checkpoint_lsn));
+  Lsn last = checkpoint_lsn;
+  LogOptions log_options;
+  log_options.segment_bytes = options_.log_segment_bytes;
+  auto log = Log::open(*env_.files, dir_ + "/wal", log_options, checkpoint_lsn,
+                       [&](const LogRecord& record) -> Status {
+                         auto applied = partition_->apply(record);
+                         if (!applied.ok()) return std::move(applied).error();
+                         last = record.lsn;
+                         return {};
+                       });
+  if (!log.ok()) return std::move(log).error();
+  log_ = *std::move(log);
+  if (log_->last_lsn() < checkpoint_lsn) {
+    return Status(Code::kCorruption,
+                  dir_ + "/wal ends at LSN " + std::to_string(log_->last_lsn()) +
+                      ", before the checkpoint at LSN " + std::to_string(checkpoint_lsn));
+  }
+  env_.commit_clock->advance_past(
+      std::max(log_->last_unix_micros(), partition_->last_write_micros()));
+  partition_->seal_dying();
+  checkpoint_lsn_ = checkpoint_lsn;
+  visible_lsn_ = last;
+  history_bytes_ = log_->bytes();
+  last_checkpoint_micros_ = env_.clock->unix_micros();
+  scrubbing_ = true;
+  if (options_.background) {
+    schedule_tick();
+    wake();
+  }
+  return {};
+}
+
+/// The newest checkpoint whose points can be opened. Damage to the newest is not papered over by an
+/// older one unless the log reaches back that far; Log::open refuses the gap otherwise.
+Status CollectionImpl::open_partition(Lsn* checkpoint_lsn) {
+  TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*env_.files, manifest_dir()));
+  Status first_error;
+  while (!lsns.empty()) {
+    const Lsn lsn = lsns.back();
+    lsns.pop_back();
+    auto manifest = read_manifest(*env_.files, manifest_dir(), lsn);
+    Status error;
+    if (manifest.ok()) {
+      auto partition = Partition::open(*env_.files, dir_, config_, &*manifest);
+      if (partition.ok()) {
+        partition_ = *std::move(partition);
+        *checkpoint_lsn = lsn;
+        return {};
+      }
+      error = std::move(partition).error();
+    } else {
+      error = std::move(manifest).error();
+    }
+    if (error.code() != Code::kCorruption) return error;
+    log_error("checkpoint.damaged",
+              {{"collection", config_.name}, {"reason", std::string(error.message())}});
+    if (first_error.ok()) first_error = std::move(error);
+  }
+  auto partition = Partition::open(*env_.files, dir_, config_, nullptr);
+  if (!partition.ok()) return std::move(partition).error();
+  partition_ = *std::move(partition);
+  *checkpoint_lsn = 0;
+  return {};
+}
+
+void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
+  if (Status status = failure(); !status.ok()) return done(std::move(status));
+  UpsertResult result;
+  result.failed = std::move(request.failed);
+  PendingWrite write;
+  for (const PointInput& point : request.points) {
+    if (std::string reason = invalid_reason(point, config_); !reason.empty()) {
+      result.failed.emplace_back(point.id, std::move(reason));
+      continue;
+    }
+    PointRecord record;
+    record.id = point.id;
+    record.ns = text_of(point.ns);
+    record.ttl_seconds = point.ttl_seconds.value_or(config_.default_ttl_days.value_or(0) * 86400ull);
+    record.metadata_json = point.metadata_json;
+    encode_point(record, point.vector, write.payload);
+  }
+  if (request.atomic && !result.failed.empty()) {
+    return done(Status(Code::kInvalidArgument,
+                       "atomic upsert refused: point '" + result.failed.front().first +
+                           "': " + result.failed.front().second));
+  }
+  if (write.payload.empty()) {
+    result.lsn = visible_lsn_;
+    return done(std::move(result));
+  }
+  write.done = [result = std::move(result), done = std::move(done)](
+                   Status status, Lsn lsn, uint64_t count) mutable {
+    if (!status.ok()) return done(std::move(status));
+    result.lsn = lsn;
+    result.upserted = count;
+    done(std::move(result));
+  };
+  enqueue(std::move(write));
+}
+
+void CollectionImpl::remove(DeleteRequest request, DeleteCallback done) {
+  if (Status status = failure(); !status.ok()) return done(std::move(status));
+  PendingWrite write;
+  write.op = Op::kDelete;
+  for (const std::string& id : request.ids) {
+    encode_id(storage_id(text_of(request.ns), id), write.payload);
+  }
+  write.done = [done = std::move(done)](Status status, Lsn lsn, uint64_t count) {
+    if (!status.ok()) return done(std::move(status));
+    done(DeleteResult{lsn, count});
+  };
+  enqueue(std::move(write));
+}
+
+Status CollectionImpl::close(bool with_checkpoint) {
+  Status status;
+  if (with_checkpoint && dirty() && failure().ok()) status = checkpoint();
+  {
+    const MutexLock lock(mutex_);
+    closing_ = true;
+  }
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      if (!active_ && checkpoints_wanted_ == checkpoints_done_) break;
+    }
+    if (env_.executor->run_one()) continue;
+    const MutexLock lock(mutex_);
+    changed_.wait_for(mutex_, 1000);
+  }
+  refuse(Status(Code::kUnavailable, "the collection was closed"));
+  return status;
+}
+
+}  // namespace ferres

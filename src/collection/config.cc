@@ -1,0 +1,138 @@
+// Configuration as JSON: read with simdjson, written by hand (a dozen flat fields).
+#include "collection/config.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+namespace ferres {
+namespace {
+
+constexpr std::string_view kMetricNames[] = {"Cosine", "DotProduct", "Euclidean"};
+
+/// A JSON string literal.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out += '"';
+}
+
+using Element = simdjson::dom::element;
+
+std::string text_field(const Element& root, const char* key, std::string_view fallback) {
+  std::string_view value;
+  if (root[key].get(value) != simdjson::SUCCESS) return std::string(fallback);
+  return std::string(value);
+}
+
+uint64_t number_field(const Element& root, const char* key, uint64_t fallback) {
+  uint64_t value = 0;
+  return root[key].get(value) == simdjson::SUCCESS ? value : fallback;
+}
+
+std::optional<uint32_t> optional_field(const Element& root, const char* key) {
+  uint64_t value = 0;
+  if (root[key].get(value) != simdjson::SUCCESS) return std::nullopt;
+  return static_cast<uint32_t>(value);
+}
+
+/// The field's JSON text, minified; fallback when it is absent.
+std::string json_field(const Element& root, const char* key, std::string_view fallback) {
+  Element value;
+  if (root[key].get(value) != simdjson::SUCCESS) return std::string(fallback);
+  return simdjson::minify(value);
+}
+
+}  // namespace
+
+std::string_view metric_name(Metric metric) { return kMetricNames[static_cast<size_t>(metric)]; }
+
+std::optional<Metric> parse_metric(std::string_view name) {
+  for (size_t i = 0; i < std::size(kMetricNames); ++i) {
+    if (kMetricNames[i] == name) return static_cast<Metric>(i);
+  }
+  return std::nullopt;
+}
+
+Status validate_config(const CollectionConfig& config) {
+  if (config.name.empty()) return Status(Code::kInvalidArgument, "name cannot be empty");
+  if (config.name.size() > kNameBytesMax) {
+    return Status(Code::kInvalidArgument, fmt::format("name too long: max {}", kNameBytesMax));
+  }
+  for (const char c : config.name) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') {
+      return Status(Code::kInvalidArgument,
+                    "name can only contain letters, numbers, hyphens, and underscores");
+    }
+  }
+  if (config.dimension < 1 || config.dimension > kDimensionMax) {
+    return Status(Code::kInvalidArgument,
+                  fmt::format("dimension must be between 1 and {}", kDimensionMax));
+  }
+  return {};
+}
+
+std::string encode_config(const CollectionConfig& config) {
+  std::string json = fmt::format(
+      R"({{"name":{},"uuid":{},"created_at":{},"dimension":{},"distance":{},"index":{},)"
+      R"("hnsw":{{"type":{},"m":{},"ef_construction":{},"ef_search":{},"seed":{}}},)"
+      R"("quantization":{},"enable_bm25":{},"bm25_text_field":{})",
+      quoted(config.name), quoted(config.uuid), config.created_at, config.dimension,
+      quoted(metric_name(config.metric)), quoted(config.index_sent), quoted(config.index.type),
+      config.index.m, config.index.ef_construction, config.index.ef_search, config.index.seed,
+      config.quantization_json, config.enable_bm25, quoted(config.bm25_text_field));
+  if (!config.tiered_storage_json.empty()) {
+    json += ",\"tiered_storage\":" + config.tiered_storage_json;
+  }
+  if (config.retention_days) json += fmt::format(",\"retention_days\":{}", *config.retention_days);
+  if (config.default_ttl_days) {
+    json += fmt::format(",\"default_ttl_days\":{}", *config.default_ttl_days);
+  }
+  return json + "}";
+}
+
+Result<CollectionConfig> decode_config(std::string_view json) {
+  simdjson::dom::parser parser;
+  Element root;
+  if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS || !root.is_object()) {
+    return Status(Code::kCorruption, "a collection's configuration is not a JSON object");
+  }
+  CollectionConfig config;
+  config.name = text_field(root, "name", "");
+  config.uuid = text_field(root, "uuid", "");
+  config.created_at = number_field(root, "created_at", 0);
+  config.dimension = static_cast<uint32_t>(number_field(root, "dimension", 0));
+  const auto metric = parse_metric(text_field(root, "distance", ""));
+  if (!metric) return Status(Code::kCorruption, "a collection's configuration has no distance");
+  config.metric = *metric;
+  config.index_sent = text_field(root, "index", config.index_sent);
+  if (Element hnsw; root["hnsw"].get(hnsw) == simdjson::SUCCESS) {
+    IndexConfig& index = config.index;
+    index.type = text_field(hnsw, "type", index.type);
+    index.m = static_cast<uint32_t>(number_field(hnsw, "m", index.m));
+    index.ef_construction =
+        static_cast<uint32_t>(number_field(hnsw, "ef_construction", index.ef_construction));
+    index.ef_search = static_cast<uint32_t>(number_field(hnsw, "ef_search", index.ef_search));
+    index.seed = number_field(hnsw, "seed", index.seed);
+  }
+  config.quantization_json = json_field(root, "quantization", config.quantization_json);
+  bool bm25 = false;
+  if (root["enable_bm25"].get(bm25) == simdjson::SUCCESS) config.enable_bm25 = bm25;
+  config.bm25_text_field = text_field(root, "bm25_text_field", config.bm25_text_field);
+  config.tiered_storage_json = json_field(root, "tiered_storage", "");
+  config.retention_days = optional_field(root, "retention_days");
+  config.default_ttl_days = optional_field(root, "default_ttl_days");
+  TRY(validate_config(config));
+  return config;
+}
+
+}  // namespace ferres

@@ -1,0 +1,137 @@
+// The collection as built: one partition behind a lane. Private to src/collection.
+//
+// The lane is a queue on the executor, not a thread: whoever finds it idle submits one task, which runs
+// rounds until nothing is left. A round takes the waiting writes, makes them durable with one log
+// commit, applies them in order, publishes visible_lsn_, acknowledges; then it does a bounded share of
+// the work that writes leave behind (linking the tail, reclaiming the dead, starting or finishing a
+// checkpoint, scrubbing). Members below are grouped by who may touch them.
+#pragma once
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "collection/collection.h"
+#include "collection/partition.h"
+#include "collection/read_filter.h"
+#include "storage/log.h"
+
+namespace ferres {
+
+/// A validated write waiting for its turn.
+struct PendingWrite {
+  Op op = Op::kUpsert;
+  std::string payload;
+  /// Runs once: with the LSN and the count apply() returned, or with what went wrong.
+  std::function<void(Status status, Lsn lsn, uint64_t count)> done;
+};
+
+class CollectionImpl : public Collection, public std::enable_shared_from_this<CollectionImpl> {
+ public:
+  CollectionImpl(const Environment& env, std::string dir, CollectionConfig config,
+                 const CollectionOptions& options);
+  ~CollectionImpl() override;
+
+  /// Newest checkpoint, then the log's tail. On damage the object is kept, refusing everything.
+  Status recover();
+
+  const CollectionConfig& config() const override { return config_; }
+  void upsert(UpsertRequest request, UpsertCallback done) override;
+  void remove(DeleteRequest request, DeleteCallback done) override;
+  Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
+  Result<ListResult> list(const ListRequest& request) override;
+  Result<SearchResult> search(const SearchRequest& request) override;
+  CollectionStats stats() override;
+  Status checkpoint() override;
+  Status link_all() override;
+  void sweep_expired() override;
+  bool dirty() const override;
+  Status close(bool checkpoint) override;
+
+ protected:
+  Executor& executor() override { return *env_.executor; }
+
+ private:
+  // read.cc, search.cc
+  Result<Point> materialize(Slot slot, bool with_vector, bool with_metadata) const;
+  Result<std::vector<float>> query_vector(const SearchRequest& request, Lsn pinned,
+                                          Slot* excluded) const;
+  bool few_match(const ReadFilter& filter) const;
+  Status scan_all(std::span<const float> query, const SearchRequest& request,
+                  const ReadFilter& filter, std::vector<Hit>& hits) const;
+  Status walk(std::span<const float> query, const SearchRequest& request,
+              const ReadFilter& filter, std::vector<Hit>& hits) const;
+
+  // lane.cc
+  void enqueue(PendingWrite write);
+  void wake();
+  void run_lane();
+  bool run_round();
+  std::vector<PendingWrite> take_writes();
+  uint64_t write_group(std::vector<PendingWrite>& writes);
+  bool maintain(uint64_t written);
+  Status link_some(uint64_t written, bool* more);
+  void fail(Status status);
+  void refuse(Status status);
+  Status failure() const;
+  Status recover_log();
+
+  // checkpoint.cc
+  bool checkpoint_due() const;
+  void begin_checkpoint();
+  void write_checkpoint(Lsn lsn, uint64_t micros);
+  void finish_checkpoint();
+  Status publish_checkpoint(Lsn lsn, uint64_t micros, std::vector<StoreManifest>& stores) const;
+  void schedule_tick();
+  void repair_damage();
+
+  // recovery (collection.cc)
+  Status open_partition(Lsn* checkpoint_lsn);
+  std::string manifest_dir() const { return dir_ + "/checkpoints"; }
+
+  // constant after recover()
+  const Environment env_;
+  const std::string dir_;
+  const CollectionConfig config_;
+  const CollectionOptions options_;
+  std::unique_ptr<Partition> partition_;
+
+  // own synchronization
+  std::atomic<Lsn> visible_lsn_{0};
+  std::atomic<Lsn> checkpoint_lsn_{0};
+  std::atomic<uint64_t> history_bytes_{0};
+  std::atomic<uint64_t> queries_{0};
+  std::atomic<bool> failed_{false};
+  mutable Mutex failure_mutex_;
+  Status failure_ GUARDED_BY(failure_mutex_);
+
+  // the queue
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::deque<PendingWrite> writes_ GUARDED_BY(mutex_);
+  bool active_ GUARDED_BY(mutex_) = false;
+  bool closing_ GUARDED_BY(mutex_) = false;
+  bool link_all_ GUARDED_BY(mutex_) = false;        // somebody waits in link_all()
+  uint64_t checkpoints_wanted_ GUARDED_BY(mutex_) = 0;
+  uint64_t checkpoints_done_ GUARDED_BY(mutex_) = 0;
+  Status checkpoint_status_ GUARDED_BY(mutex_);     // of the last one
+  struct CheckpointResult {
+    Status status;
+    std::vector<StoreManifest> stores;
+    Lsn lsn = 0;
+  };
+  std::unique_ptr<CheckpointResult> checkpoint_result_ GUARDED_BY(mutex_);  // from the writer
+
+  // the lane only
+  std::unique_ptr<Log> log_;
+  bool checkpoint_running_ = false;
+  bool scrubbing_ = false;
+  uint64_t checkpoint_started_ = 0;   // checkpoints_wanted_ when the running one began
+  uint64_t last_checkpoint_micros_ = 0;
+  uint64_t checkpoint_retry_micros_ = 0;  // not before this time after a failure
+};
+
+}  // namespace ferres

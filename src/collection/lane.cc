@@ -1,0 +1,207 @@
+// The lane: group commit, application in log order, acknowledgement, and the work writes leave behind.
+#include <algorithm>
+
+#include "base/epoch.h"
+#include "base/logging.h"
+#include "collection/impl.h"
+
+namespace ferres {
+namespace {
+
+// A round takes at most this much, so that acknowledgements and maintenance keep alternating.
+constexpr size_t kWritesPerRound = 256;
+constexpr size_t kBytesPerRound = 16 << 20;
+constexpr size_t kLinkBatch = 64;          // planned together; ARCHITECTURE 6 on stale plans
+constexpr size_t kReclaimPerRound = 128;
+constexpr uint64_t kScrubBytesPerRound = 8 << 20;
+constexpr int kRoundsPerTask = 16;         // then other tasks of the executor get their turn
+
+}  // namespace
+
+void CollectionImpl::enqueue(PendingWrite write) {
+  bool start = false;
+  {
+    const MutexLock lock(mutex_);
+    if (!closing_) {
+      writes_.push_back(std::move(write));
+      start = !active_;
+      active_ = true;
+      write.done = nullptr;
+    }
+  }
+  if (write.done) {
+    write.done(Status(Code::kUnavailable, "the collection is closing"), 0, 0);
+    return;
+  }
+  if (start) env_.executor->submit([self = shared_from_this()] { self->run_lane(); });
+}
+
+void CollectionImpl::wake() {
+  {
+    const MutexLock lock(mutex_);
+    if (active_) return;
+    active_ = true;
+  }
+  env_.executor->submit([self = shared_from_this()] { self->run_lane(); });
+}
+
+void CollectionImpl::run_lane() {
+  for (int round = 0; round < kRoundsPerTask; ++round) {
+    if (run_round()) continue;
+    const MutexLock lock(mutex_);
+    if (!writes_.empty() || checkpoint_result_ ||
+        (checkpoints_wanted_ > checkpoints_done_ && !checkpoint_running_)) {
+      continue;
+    }
+    active_ = false;
+    changed_.signal_all();
+    return;
+  }
+  env_.executor->submit([self = shared_from_this()] { self->run_lane(); });
+}
+
+bool CollectionImpl::run_round() {
+  std::vector<PendingWrite> writes = take_writes();
+  const uint64_t written = writes.empty() ? 0 : write_group(writes);
+  return maintain(written) || !writes.empty();
+}
+
+std::vector<PendingWrite> CollectionImpl::take_writes() {
+  std::vector<PendingWrite> writes;
+  size_t bytes = 0;
+  const MutexLock lock(mutex_);
+  while (!writes_.empty() && writes.size() < kWritesPerRound && bytes < kBytesPerRound) {
+    bytes += writes_.front().payload.size();
+    writes.push_back(std::move(writes_.front()));
+    writes_.pop_front();
+  }
+  return writes;
+}
+
+uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
+  Status status = failure();
+  if (status.ok() && log_->poisoned()) status = recover_log();
+  std::vector<LogRecord> records;
+  if (status.ok()) {
+    Lsn lsn = log_->last_lsn();
+    for (const PendingWrite& write : writes) {
+      records.push_back({++lsn, env_.commit_clock->next_micros(), static_cast<uint8_t>(write.op),
+                         as_bytes(write.payload)});
+    }
+    status = log_->commit(records);
+    if (!status.ok() && log_->poisoned()) {
+      status = Status(Code::kUnavailable, "the write was not made durable: " +
+                                              std::string(status.message()));
+    }
+  }
+  if (!status.ok()) {
+    for (PendingWrite& write : writes) write.done(status.clone(), 0, 0);
+    return 0;
+  }
+  uint64_t written = 0;
+  for (size_t i = 0; i < writes.size(); ++i) {
+    auto applied = partition_->apply(records[i]);
+    if (!applied.ok()) {
+      fail(std::move(applied).error());
+      for (; i < writes.size(); ++i) writes[i].done(failure(), 0, 0);
+      return written;
+    }
+    visible_lsn_.store(records[i].lsn, std::memory_order_release);
+    written += *applied;
+    writes[i].done(Status(), records[i].lsn, *applied);
+  }
+  partition_->seal_dying();
+  return written;
+}
+
+/// A sync failed earlier. What the disk holds decides: records that did reach it after the last
+/// acknowledged one become visible now, before any new write.
+Status CollectionImpl::recover_log() {
+  log_warning("log.reopen", {{"collection", config_.name}});
+  Status status = log_->reopen(visible_lsn_, [this](const LogRecord& record) -> Status {
+    TRY_ASSIGN(const uint64_t count, partition_->apply(record));
+    (void)count;
+    visible_lsn_.store(record.lsn, std::memory_order_release);
+    return {};
+  });
+  partition_->seal_dying();
+  return status;
+}
+
+bool CollectionImpl::maintain(uint64_t written) {
+  if (!failure().ok()) return false;
+  bool more = false;
+  if (Status status = link_some(written, &more); !status.ok()) {
+    fail(std::move(status));
+    return false;
+  }
+  more |= partition_->reclaim(kReclaimPerRound) > 0;
+  finish_checkpoint();
+  repair_damage();
+  if (scrubbing_) {
+    scrubbing_ = partition_->scrub(kScrubBytesPerRound);
+    more |= scrubbing_;
+  }
+  begin_checkpoint();
+  return more;
+}
+
+/// Links a share of the tail. Small collections stay unlinked: a scan answers them exactly. While
+/// writes keep coming, linking takes its turn only when the tail is long, and then gains on them.
+Status CollectionImpl::link_some(uint64_t written, bool* more) {
+  bool wanted = false;
+  bool waiting = false;
+  {
+    const MutexLock lock(mutex_);
+    wanted = link_all_;
+    waiting = !writes_.empty();
+  }
+  const uint64_t tail = partition_->derived().tail.size();
+  if (tail == 0) {
+    const MutexLock lock(mutex_);
+    if (link_all_) changed_.signal_all();
+    link_all_ = false;
+    return {};
+  }
+  const bool graph = partition_->live_points() > options_.flat_points_max;
+  if (!wanted && (!options_.background || !graph)) return {};
+  uint64_t batches = waiting && !wanted ? 0 : 1;
+  if (tail > options_.tail_points_max) {
+    batches = std::max<uint64_t>(1, (written + written / 2) / kLinkBatch);
+  }
+  for (; batches > 0; --batches) {
+    TRY_ASSIGN(const size_t linked, partition_->link(kLinkBatch, *env_.executor));
+    if (linked == 0) break;
+  }
+  *more = true;
+  return {};
+}
+
+void CollectionImpl::fail(Status status) {
+  log_error("collection.unavailable",
+            {{"collection", config_.name}, {"reason", std::string(status.message())}});
+  refuse(std::move(status));
+}
+
+void CollectionImpl::refuse(Status status) {
+  {
+    const MutexLock lock(failure_mutex_);
+    if (failure_.ok()) {
+      failure_ = Status(status.code() == Code::kCorruption ? Code::kCorruption : Code::kUnavailable,
+                        "collection '" + config_.name +
+                            "' is unavailable: " + std::string(status.message()));
+    }
+  }
+  failed_.store(true, std::memory_order_release);
+  const MutexLock lock(mutex_);
+  link_all_ = false;
+  changed_.signal_all();
+}
+
+Status CollectionImpl::failure() const {
+  if (!failed_.load(std::memory_order_acquire)) return {};
+  const MutexLock lock(failure_mutex_);
+  return failure_.clone();
+}
+
+}  // namespace ferres

@@ -1,0 +1,131 @@
+// Reads of single points, lists, counts and statistics. Each pins the newest visible LSN under one
+// epoch guard and copies what it answers before the guard ends.
+#include <algorithm>
+
+#include "base/epoch.h"
+#include "collection/impl.h"
+#include "collection/read_filter.h"
+
+namespace ferres {
+
+std::string_view namespace_of(const std::optional<std::string>& ns) {
+  return ns ? std::string_view(*ns) : std::string_view();
+}
+
+ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros,
+                       const std::optional<std::string>& ns, const Predicate* predicate)
+    : partition_(partition),
+      view_(partition.slots().view()),
+      pinned_(pinned),
+      now_micros_(now_micros),
+      predicate_(predicate != nullptr && !predicate->empty() ? predicate : nullptr) {
+  // The request's own namespace wins over the filter's.
+  if (!namespace_of(ns).empty()) {
+    ns_ = *ns;
+  } else if (predicate != nullptr && predicate->namespace_name()) {
+    ns_ = *predicate->namespace_name();
+  }
+  tag_ = namespace_tag(ns_);
+}
+
+bool ReadFilter::admits(Slot slot) const {
+  if (slot == excluded_ || !view_.visible(slot, pinned_)) return false;
+  const RecordRef ref = view_.ref(slot);
+  if (tag_ != 0 && ref.ns_tag != tag_) return false;
+  if (!ref.has_ttl && tag_ == 0 && predicate_ == nullptr) return true;
+  auto record = partition_.heap().read(ref.offset);
+  if (!record.ok()) {
+    if (damage_.ok()) damage_ = std::move(record).error();
+    return false;
+  }
+  if (record->expires_micros != 0 && record->expires_micros <= now_micros_) return false;
+  if (tag_ != 0 && record->ns != ns_) return false;
+  return predicate_ == nullptr || predicate_->matches(record->metadata_json);
+}
+
+Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with_metadata) const {
+  const SlotTable::View view = partition_->slots().view();
+  TRY_ASSIGN(const Record record, partition_->heap().read(view.ref(slot).offset));
+  Point point;
+  point.id = record.id;
+  if (!record.ns.empty()) point.ns.emplace(record.ns);
+  point.created_at = record.created_micros / 1'000'000;
+  point.version = view.born(slot);
+  if (with_metadata) point.metadata_json = record.metadata_json;
+  if (with_vector && record.has_vector) {
+    TRY(partition_->vectors().verify(slot));
+    const std::span<const float> vector = partition_->vectors().get(slot);
+    point.vector.assign(vector.begin(), vector.end());
+  }
+  return point;
+}
+
+Result<Point> CollectionImpl::get(const std::string& id, const std::optional<std::string>& ns) {
+  TRY(failure());
+  const EpochGuard guard;
+  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
+  TRY_ASSIGN(const std::optional<Slot> slot, partition_->find(namespace_of(ns), id, pinned));
+  const ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
+  if (!slot || !filter.admits(*slot)) {
+    TRY(filter.damage());
+    return Status(Code::kNotFound, "point '" + id + "' not found");
+  }
+  return materialize(*slot, true, true);
+}
+
+Result<ListResult> CollectionImpl::list(const ListRequest& request) {
+  TRY(failure());
+  const EpochGuard guard;
+  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
+  const ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), request.ns,
+                          request.filter);
+  const SlotTable::View view = partition_->slots().view();
+  std::vector<std::pair<Lsn, Slot>> found;  // in order of the last write
+  ListResult result;
+  for (Slot slot = 0; slot < view.count(); ++slot) {
+    if (!filter.admits(slot)) continue;
+    ++result.total;
+    if (!request.count_only) found.emplace_back(view.born(slot), slot);
+  }
+  TRY(filter.damage());
+  if (request.count_only || request.offset >= found.size()) return result;
+  const uint64_t end = request.offset + std::min<uint64_t>(request.limit,
+                                                           found.size() - request.offset);
+  std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(end), found.end());
+  for (uint64_t i = request.offset; i < end; ++i) {
+    TRY_ASSIGN(Point point, materialize(found[i].second, request.with_vector, true));
+    result.points.push_back(std::move(point));
+  }
+  return result;
+}
+
+CollectionStats CollectionImpl::stats() {
+  CollectionStats stats;
+  stats.created_at = config_.created_at;
+  stats.last_updated = config_.created_at;
+  if (Status status = failure(); !status.ok()) {
+    stats.unavailable = status.message();
+    return stats;
+  }
+  const EpochGuard guard;
+  const Partition::Derived& derived = partition_->derived();
+  stats.points = partition_->live_points();
+  if (partition_->last_write_micros() != 0) {
+    stats.last_updated = partition_->last_write_micros() / 1'000'000;
+  }
+  stats.queries = queries_;
+  stats.unlinked_points = derived.tail.size();
+  stats.tombstones = partition_->dying_points();
+  stats.memory_bytes_vectors = partition_->vectors().memory_bytes();
+  stats.memory_bytes_index = derived.index->memory_bytes();
+  stats.memory_bytes_points = partition_->slots().memory_bytes() +
+                              partition_->heap().memory_bytes() + derived.ids->memory_bytes();
+  stats.disk_bytes = partition_->points_store().disk_bytes() + derived.store->disk_bytes();
+  stats.history_bytes = history_bytes_;
+  stats.ef_search_current = derived.index->current_ef_search();
+  stats.lsn = visible_lsn_;
+  stats.checkpoint_lsn = checkpoint_lsn_;
+  return stats;
+}
+
+}  // namespace ferres

@@ -1,0 +1,42 @@
+// Which slots one read may answer: visible at its LSN, not expired, in its namespace, matching its
+// filter. Made under the read's epoch guard and used by one thread. Private to src/collection.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "collection/partition.h"
+#include "filter/predicate.h"
+#include "index/ann_index.h"
+
+namespace ferres {
+
+class ReadFilter : public SlotFilter {
+ public:
+  ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros,
+             const std::optional<std::string>& ns, const Predicate* predicate);
+
+  bool admits(Slot slot) const override;
+  bool selective() const override { return tag_ != 0 || predicate_ != nullptr; }
+  /// Never answers this slot (the point whose vector is the query).
+  void exclude(Slot slot) { excluded_ = slot; }
+  /// Damage met while asking: the answer must not be given.
+  Status damage() const { return damage_.clone(); }
+  const SlotTable::View& view() const { return view_; }
+  Lsn pinned() const { return pinned_; }
+
+ private:
+  const Partition& partition_;
+  SlotTable::View view_;
+  Lsn pinned_;
+  uint64_t now_micros_;
+  std::string ns_;
+  uint32_t tag_ = 0;
+  const Predicate* predicate_;
+  Slot excluded_ = kNoSlot;
+  mutable Status damage_;
+};
+
+/// The name, or empty for none: an empty name means no namespace.
+std::string_view namespace_of(const std::optional<std::string>& ns);
+
+}  // namespace ferres

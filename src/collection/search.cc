@@ -1,0 +1,145 @@
+// The search path: pin an LSN, choose a strategy, merge the graph's answers with the unlinked tail's,
+// copy the points. Strategies: the graph with its tail; for a selective filter the same with the filter
+// inside the walk; an exact scan when asked for, when few points match, or when the walk gave up.
+#include <algorithm>
+#include <cmath>
+
+#include "base/epoch.h"
+#include "collection/impl.h"
+#include "collection/read_filter.h"
+
+namespace ferres {
+namespace {
+
+constexpr Slot kSampleSlots = 256;        // asked to guess how selective a filter is
+constexpr uint32_t kVisitsMin = 2000;     // a filtered walk may spend this much, or
+constexpr uint32_t kVisitsShare = 8;      // one in so many slots, before the scan is cheaper
+
+bool nearer(const Hit& a, const Hit& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+}
+
+/// A slot that was linked between the two looks is in both lists.
+void merge_hits(std::vector<Hit>& hits, const std::vector<Hit>& more, uint32_t k) {
+  hits.insert(hits.end(), more.begin(), more.end());
+  std::sort(hits.begin(), hits.end(), nearer);
+  hits.erase(std::unique(hits.begin(), hits.end(),
+                         [](const Hit& a, const Hit& b) { return a.slot == b.slot; }),
+             hits.end());
+  if (hits.size() > k) hits.resize(k);
+}
+
+}  // namespace
+
+/// The vector to search for: the request's, or that of the point it names.
+Result<std::vector<float>> CollectionImpl::query_vector(const SearchRequest& request, Lsn pinned,
+                                                        Slot* excluded) const {
+  if (!request.id) {
+    if (request.vector.size() != config_.dimension) {
+      return Status(Code::kInvalidDimension,
+                    "dimension mismatch: expected " + std::to_string(config_.dimension) +
+                        ", got " + std::to_string(request.vector.size()));
+    }
+    for (size_t i = 0; i < request.vector.size(); ++i) {
+      if (!std::isfinite(request.vector[i])) {
+        return Status(Code::kInvalidArgument, "non-finite value at index " + std::to_string(i));
+      }
+    }
+    return request.vector;
+  }
+  TRY_ASSIGN(const std::optional<Slot> slot,
+             partition_->find(namespace_of(request.ns), *request.id, pinned));
+  const ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
+  if (!slot || !filter.admits(*slot)) {
+    return Status(Code::kNotFound, "point '" + *request.id + "' not found");
+  }
+  TRY_ASSIGN(Point point, materialize(*slot, true, false));
+  if (point.vector.empty()) {
+    return Status(Code::kInvalidArgument, "point '" + *request.id + "' has no vector to search by");
+  }
+  *excluded = *slot;
+  return std::move(point.vector);
+}
+
+/// Few points match: asked of an even sample of all slots.
+bool CollectionImpl::few_match(const ReadFilter& filter) const {
+  const Slot count = filter.view().count();
+  if (count <= kSampleSlots * 8) return true;
+  for (Slot i = 0; i < kSampleSlots; ++i) {
+    if (filter.admits(static_cast<Slot>(uint64_t{i} * count / kSampleSlots))) return false;
+  }
+  return true;
+}
+
+Status CollectionImpl::scan_all(std::span<const float> query, const SearchRequest& request,
+                                const ReadFilter& filter, std::vector<Hit>& hits) const {
+  const VectorStore& vectors = partition_->vectors();
+  const Slot readable = std::min(filter.view().count(), vectors.view().slots);
+  std::vector<Slot> slots;
+  for (Slot slot = 0; slot < readable; ++slot) {
+    if (!filter.admits(slot)) continue;
+    TRY_ASSIGN(const Record record, partition_->heap().read(filter.view().ref(slot).offset));
+    if (record.has_vector) slots.push_back(slot);
+  }
+  TRY(filter.damage());
+  return scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits);
+}
+
+Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request,
+                            const ReadFilter& filter, std::vector<Hit>& hits) const {
+  const Partition::Derived& derived = partition_->derived();
+  const VectorStore& vectors = partition_->vectors();
+  // The tail is copied before the graph is walked: see collection/tail.h.
+  std::vector<Slot> tail;
+  derived.tail.snapshot(tail);
+  std::erase_if(tail, [&](Slot slot) { return !filter.view().visible(slot, filter.pinned()); });
+  std::vector<Hit> unlinked;
+  if (!tail.empty()) {
+    TRY(scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, unlinked));
+  }
+  SearchParams params;
+  params.k = request.limit;
+  params.ef = request.ef_search;
+  if (filter.selective()) {
+    params.visits_max = std::max(kVisitsMin, filter.view().count() / kVisitsShare);
+  }
+  bool sure = true;
+  TRY(derived.index->search(query, params, filter, hits, &sure));
+  TRY(filter.damage());
+  if (!sure) return scan_all(query, request, filter, hits);
+  merge_hits(hits, unlinked, request.limit);
+  return {};
+}
+
+Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
+  TRY(failure());
+  if (request.limit == 0) return Status(Code::kInvalidArgument, "limit must be greater than 0");
+  if (request.limit > kSearchLimitMax) {
+    return Status(Code::kInvalidArgument,
+                  "limit too large: max " + std::to_string(kSearchLimitMax));
+  }
+  queries_.fetch_add(1, std::memory_order_relaxed);
+  const EpochGuard guard;
+  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
+  ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), request.ns, request.filter);
+  Slot excluded = kNoSlot;
+  TRY_ASSIGN(const std::vector<float> query, query_vector(request, pinned, &excluded));
+  filter.exclude(excluded);
+
+  std::vector<Hit> hits;
+  if (request.exact || (filter.selective() && few_match(filter))) {
+    TRY(scan_all(query, request, filter, hits));
+  } else {
+    TRY(walk(query, request, filter, hits));
+  }
+  SearchResult result;
+  result.lsn = pinned;
+  for (const Hit& hit : hits) {
+    TRY_ASSIGN(Point point, materialize(hit.slot, request.with_vector, request.with_metadata));
+    const bool root = config_.metric == Metric::kEuclidean;
+    result.hits.push_back({root ? std::sqrt(hit.distance) : hit.distance, std::move(point)});
+  }
+  return result;
+}
+
+}  // namespace ferres

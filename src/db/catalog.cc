@@ -1,0 +1,51 @@
+// See catalog.h. A drop names the uuid, so that it can never hit a later collection of the same name.
+#include "db/catalog.h"
+
+namespace ferres {
+
+Result<std::unique_ptr<Catalog>> Catalog::open(FileSystem& files, std::string dir,
+                                               CommitClock& clock) {
+  TRY(files.make_dirs(dir));
+  std::unique_ptr<Catalog> catalog(new Catalog(clock));
+  TRY_ASSIGN(catalog->log_,
+             Log::open(files, std::move(dir), LogOptions{}, 0,
+                       [&](const LogRecord& record) { return catalog->apply(record); }));
+  clock.advance_past(catalog->log_->last_unix_micros());
+  return catalog;
+}
+
+Status Catalog::apply(const LogRecord& record) {
+  switch (static_cast<Op>(record.op)) {
+    case Op::kCreate: {
+      TRY_ASSIGN(CollectionConfig config, decode_config(as_text(record.payload)));
+      std::string name = config.name;
+      collections_.insert_or_assign(std::move(name), std::move(config));
+      return {};
+    }
+    case Op::kDrop: {
+      const std::string_view uuid = as_text(record.payload);
+      std::erase_if(collections_, [&](const auto& entry) { return entry.second.uuid == uuid; });
+      return {};
+    }
+  }
+  return Status(Code::kUnimplemented, "the catalog holds operation " + std::to_string(record.op) +
+                                          ", which this server does not know");
+}
+
+Status Catalog::commit(Op op, const std::string& payload) {
+  if (log_->poisoned()) {
+    TRY(log_->reopen(log_->last_lsn(), [this](const LogRecord& late) { return apply(late); }));
+  }
+  const LogRecord record{log_->last_lsn() + 1, clock_.next_micros(), static_cast<uint8_t>(op),
+                         as_bytes(payload)};
+  TRY(log_->commit({&record, 1}));
+  return apply(record);
+}
+
+Status Catalog::create(const CollectionConfig& config) {
+  return commit(Op::kCreate, encode_config(config));
+}
+
+Status Catalog::drop(const CollectionConfig& config) { return commit(Op::kDrop, config.uuid); }
+
+}  // namespace ferres

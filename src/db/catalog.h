@@ -1,0 +1,38 @@
+// The catalog: which collections exist, as a log in data/system/wal. Create and drop are records; the
+// whole log is read at start (a record is a few hundred bytes and collections are few). Not
+// thread-safe: the database serializes calls.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "collection/config.h"
+#include "storage/log.h"
+
+namespace ferres {
+
+class Catalog {
+ public:
+  static Result<std::unique_ptr<Catalog>> open(FileSystem& files, std::string dir,
+                                               CommitClock& clock);
+
+  const std::map<std::string, CollectionConfig>& collections() const { return collections_; }
+  /// Durable when they return ok.
+  Status create(const CollectionConfig& config);
+  Status drop(const CollectionConfig& config);
+
+ private:
+  enum class Op : uint8_t { kCreate = 1, kDrop = 2 };
+  explicit Catalog(CommitClock& clock) : clock_(clock) {}
+  Status apply(const LogRecord& record);
+  Status commit(Op op, const std::string& payload);
+
+  CommitClock& clock_;
+  std::unique_ptr<Log> log_;
+  std::map<std::string, CollectionConfig> collections_;
+};
+
+}  // namespace ferres

@@ -1,0 +1,58 @@
+// The table of jobs and their timer.
+#include "db/jobs.h"
+
+#include <atomic>
+#include <span>
+#include <string_view>
+
+#include "db/database.h"
+
+namespace ferres {
+namespace {
+
+struct Job {
+  std::string_view name;
+  uint64_t period_micros;
+  void (*run)(Database& database);
+};
+
+void sweep_expired(Database& database) {
+  for (const auto& collection : database.list()) collection->sweep_expired();
+}
+
+constexpr Job kJobs[] = {
+    {"expiry", 60'000'000, sweep_expired},
+};
+
+}  // namespace
+
+struct JobRunner::Stop {
+  std::atomic<bool> stopped{false};
+};
+
+namespace {
+
+template <class Stop>
+void schedule(Executor& executor, const std::weak_ptr<Database>& database,
+              const std::shared_ptr<Stop>& stop, const Job& job) {
+  executor.submit_after(job.period_micros, [&executor, database, stop, &job] {
+    if (stop->stopped.load()) return;
+    {
+      const std::shared_ptr<Database> living = database.lock();
+      if (!living) return;
+      job.run(*living);
+    }
+    schedule(executor, database, stop, job);
+  });
+}
+
+}  // namespace
+
+JobRunner::JobRunner(Executor& executor, std::weak_ptr<Database> database)
+    : stop_(std::make_shared<Stop>()) {
+  for (const Job& job : kJobs) schedule(executor, database, stop_, job);
+}
+
+JobRunner::~JobRunner() { stop_->stopped = true; }
+
+}  // namespace ferres
