@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kMetricNames[] = {"Cosine", "DotProduct", "Euclidean"};
 
 /// A JSON string literal.
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -86,10 +86,10 @@ std::string encode_config(const CollectionConfig& config) {
       R"({{"name":{},"uuid":{},"created_at":{},"dimension":{},"distance":{},"index":{},)"
       R"("hnsw":{{"type":{},"m":{},"ef_construction":{},"ef_search":{},"seed":{}}},)"
       R"("quantization":{},"enable_bm25":{},"bm25_text_field":{})",
-      quoted(config.name), quoted(config.uuid), config.created_at, config.dimension,
-      quoted(metric_name(config.metric)), quoted(config.index_sent), quoted(config.index.type),
+      json_text(config.name), json_text(config.uuid), config.created_at, config.dimension,
+      json_text(metric_name(config.metric)), json_text(config.index_sent), json_text(config.index.type),
       config.index.m, config.index.ef_construction, config.index.ef_search, config.index.seed,
-      config.quantization_json, config.enable_bm25, quoted(config.bm25_text_field));
+      config.quantization_json, config.enable_bm25, json_text(config.bm25_text_field));
   if (!config.tiered_storage_json.empty()) {
     json += ",\"tiered_storage\":" + config.tiered_storage_json;
   }

@@ -18,6 +18,12 @@ namespace {
 constexpr std::string_view kConfigFile = "/config.json";
 constexpr uint64_t kConfigBytesMax = 1 << 20;
 
+std::string random_hex_id() {
+  std::array<std::byte, 16> bytes{};
+  random_bytes(bytes);
+  return to_hex(bytes);
+}
+
 class DatabaseImpl : public Database, public std::enable_shared_from_this<DatabaseImpl> {
  public:
   DatabaseImpl(const Environment& env, DatabaseOptions options)
@@ -135,7 +141,7 @@ Status DatabaseImpl::move_to_dropped(const std::string& name, const std::string&
 
 Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config) {
   TRY(validate_config(config));
-  config.uuid = random_hex(16);
+  config.uuid = random_hex_id();
   config.created_at = env_.clock->unix_micros() / 1'000'000;
   const MutexLock catalog_lock(catalog_mutex_);
   {

@@ -40,8 +40,8 @@ struct ArenaEntry {
 struct StoreManifest {
   std::string family;
   uint64_t next_file = 1;
-  std::vector<PageFileEntry> files;  // oldest first: a later file's page wins
-  std::vector<ArenaEntry> arenas;
+  std::vector<PageFileEntry> files = {};  // oldest first: a later file's page wins
+  std::vector<ArenaEntry> arenas = {};
 };
 
 struct ArenaSpec {
