@@ -21,8 +21,8 @@ class Executor {
   /// Calls body(0) .. body(count - 1), spread over the caller's thread and free workers, and
   /// returns when all calls have returned. body must be thread-safe.
   virtual void parallel_for(size_t count, const std::function<void(size_t)>& body) = 0;
-  /// For callers that wait for a task: an executor driven by its caller runs one ready task here and
-  /// says true; one with threads of its own says false, and the caller may block.
+  /// For callers that wait for a task: an executor driven by its caller runs one ready task here
+  /// and says true; one with threads of its own says false, and the caller may block.
   virtual bool run_one() { return false; }
 };
 

@@ -1,5 +1,6 @@
-// How log records change the partition's views. Deterministic in content: the same log gives the same
-// points, whatever slots they get. Records are applied by the lane, in LSN order, also during recovery.
+// How log records change the partition's views. Deterministic in content: the same log gives the
+// same points, whatever slots they get. Records are applied by the lane, in LSN order, also during
+// recovery.
 #include <algorithm>
 
 #include "base/epoch.h"
@@ -16,9 +17,9 @@ Result<uint64_t> Partition::apply(const LogRecord& record) {
     case Op::kExpire:
       return apply_delete(record);
   }
-  return Status(Code::kUnimplemented,
-                "the log holds operation " + std::to_string(record.op) + " at LSN " +
-                    std::to_string(record.lsn) + ", which this server does not know");
+  return Status(Code::kUnimplemented, "the log holds operation " + std::to_string(record.op) +
+                                          " at LSN " + std::to_string(record.lsn) +
+                                          ", which this server does not know");
 }
 
 Result<uint64_t> Partition::apply_upsert(const LogRecord& record) {
@@ -81,8 +82,8 @@ Result<uint64_t> Partition::apply_delete(const LogRecord& record) {
       TRY_ASSIGN(const Record point, heap_->read(ref.offset));
       over = point.expires_micros <= record.unix_micros;
     }
-    // An expired point is already gone for users, and one replaced since its expiry was found is not
-    // expired: each record removes only its own kind.
+    // An expired point is already gone for users, and one replaced since its expiry was found is
+    // not expired: each record removes only its own kind.
     if (over != expire) continue;
     kill(*slot, record.lsn, ref.has_ttl);
     ++removed;
@@ -143,7 +144,8 @@ size_t Partition::reclaim(size_t max) {
   }
   if (done > 0) {
     const uint64_t ticket = epoch_advance();
-    for (auto entry = unlinked_.rbegin(); entry != unlinked_.rend() && entry->ticket == 0; ++entry) {
+    for (auto entry = unlinked_.rbegin(); entry != unlinked_.rend() && entry->ticket == 0;
+         ++entry) {
       entry->ticket = ticket;
     }
   }
@@ -172,7 +174,8 @@ Result<size_t> Partition::link(size_t max, Executor& executor) {
   }
   std::vector<Result<std::unique_ptr<ANNIndex::Plan>>> plans;
   plans.reserve(slots.size());
-  for (size_t i = 0; i < slots.size(); ++i) plans.emplace_back(std::unique_ptr<ANNIndex::Plan>());
+  for (size_t i = 0; i < slots.size(); ++i)
+    plans.emplace_back(std::unique_ptr<ANNIndex::Plan>());
   executor.parallel_for(slots.size(), [&](size_t i) {
     const EpochGuard guard;
     plans[i] = derived.index->plan_point(vectors_->get(slots[i]));

@@ -1,5 +1,5 @@
-// Checkpoints, the background tick, and what is done about damage. The lane freezes the stores at one
-// LSN and goes on; a task writes the frozen pages; the lane publishes the result.
+// Checkpoints, the background tick, and what is done about damage. The lane freezes the stores at
+// one LSN and goes on; a task writes the frozen pages; the lane publishes the result.
 #include "base/epoch.h"
 #include "base/logging.h"
 #include "collection/impl.h"
@@ -13,7 +13,9 @@ constexpr size_t kExpirePerRecord = 1000;
 
 }  // namespace
 
-bool CollectionImpl::dirty() const { return visible_lsn_ > checkpoint_lsn_; }
+bool CollectionImpl::dirty() const {
+  return visible_lsn_ > checkpoint_lsn_;
+}
 
 bool CollectionImpl::checkpoint_due() const {
   if (!options_.background || !dirty()) return false;
@@ -82,19 +84,21 @@ void CollectionImpl::finish_checkpoint() {
   if (result->status.ok()) {
     partition_->commit_checkpoint(result->stores);
     checkpoint_lsn_ = result->lsn;
-    // History: with retention_days 0 the log ends where the checkpoint begins; otherwise it is kept.
+    // History: with retention_days 0 the log ends where the checkpoint begins; otherwise it is
+    // kept.
     if (config_.retention_days == 0u) result->status = log_->drop_through(result->lsn);
-    if (Status status = collect_checkpoint_garbage(*env_.files, manifest_dir(), dir_, {result->lsn});
+    if (Status status =
+            collect_checkpoint_garbage(*env_.files, manifest_dir(), dir_, {result->lsn});
         !status.ok()) {
-      log_warning("checkpoint.garbage", {{"collection", config_.name},
-                                      {"reason", std::string(status.message())}});
+      log_warning("checkpoint.garbage",
+                  {{"collection", config_.name}, {"reason", std::string(status.message())}});
     }
     history_bytes_ = log_->bytes();
   } else {
     partition_->abort_checkpoint();
     checkpoint_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
-    log_error("checkpoint.failed", {{"collection", config_.name},
-                                    {"reason", std::string(result->status.message())}});
+    log_error("checkpoint.failed",
+              {{"collection", config_.name}, {"reason", std::string(result->status.message())}});
   }
   const MutexLock lock(mutex_);
   checkpoint_status_ = std::move(result->status);
@@ -142,7 +146,8 @@ void CollectionImpl::sweep_expired() {
   if (ids.empty()) return;
   PendingWrite write;
   write.op = Op::kExpire;
-  for (const std::string& id : ids) encode_id(id, write.payload);
+  for (const std::string& id : ids)
+    encode_id(id, write.payload);
   write.done = [](Status status, Lsn, uint64_t) {
     status.ignore();  // the points stay hidden, the next sweep tries again
   };
@@ -164,7 +169,8 @@ Status CollectionImpl::checkpoint() {
       continue;
     }
     const MutexLock lock(mutex_);
-    while (checkpoints_done_ < wanted && active_ && failure().ok()) changed_.wait(mutex_);
+    while (checkpoints_done_ < wanted && active_ && failure().ok())
+      changed_.wait(mutex_);
     if (checkpoints_done_ >= wanted) return checkpoint_status_.clone();
     if (Status status = failure(); !status.ok()) return status;
     changed_.wait_for(mutex_, 1000);
@@ -185,7 +191,8 @@ Status CollectionImpl::link_all() {
       continue;
     }
     const MutexLock lock(mutex_);
-    while (link_all_ && active_) changed_.wait(mutex_);
+    while (link_all_ && active_)
+      changed_.wait(mutex_);
     if (!link_all_) return failure();
   }
 }

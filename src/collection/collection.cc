@@ -66,7 +66,8 @@ class Waiter {
       }
       if (executor_.run_one()) continue;
       const MutexLock lock(mutex_);
-      while (!result_) changed_.wait(mutex_);
+      while (!result_)
+        changed_.wait(mutex_);
     }
   }
 
@@ -124,9 +125,9 @@ Status CollectionImpl::recover() {
   if (!log.ok()) return std::move(log).error();
   log_ = *std::move(log);
   if (log_->last_lsn() < checkpoint_lsn) {
-    return Status(Code::kCorruption,
-                  dir_ + "/wal ends at LSN " + std::to_string(log_->last_lsn()) +
-                      ", before the checkpoint at LSN " + std::to_string(checkpoint_lsn));
+    return Status(Code::kCorruption, dir_ + "/wal ends at LSN " + std::to_string(log_->last_lsn()) +
+                                         ", before the checkpoint at LSN " +
+                                         std::to_string(checkpoint_lsn));
   }
   env_.commit_clock->advance_past(
       std::max(log_->last_unix_micros(), partition_->last_write_micros()));
@@ -189,21 +190,22 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     PointRecord record;
     record.id = point.id;
     record.ns = text_of(point.ns);
-    record.ttl_seconds = point.ttl_seconds.value_or(config_.default_ttl_days.value_or(0) * 86400ull);
+    record.ttl_seconds =
+        point.ttl_seconds.value_or(config_.default_ttl_days.value_or(0) * 86400ull);
     record.metadata_json = point.metadata_json;
     encode_point(record, point.vector, write.payload);
   }
   if (request.atomic && !result.failed.empty()) {
-    return done(Status(Code::kInvalidArgument,
-                       "atomic upsert refused: point '" + result.failed.front().first +
-                           "': " + result.failed.front().second));
+    return done(Status(Code::kInvalidArgument, "atomic upsert refused: point '" +
+                                                   result.failed.front().first +
+                                                   "': " + result.failed.front().second));
   }
   if (write.payload.empty()) {
     result.lsn = visible_lsn_;
     return done(std::move(result));
   }
-  write.done = [result = std::move(result), done = std::move(done)](
-                   Status status, Lsn lsn, uint64_t count) mutable {
+  write.done = [result = std::move(result), done = std::move(done)](Status status, Lsn lsn,
+                                                                    uint64_t count) mutable {
     if (!status.ok()) return done(std::move(status));
     result.lsn = lsn;
     result.upserted = count;

@@ -53,7 +53,9 @@ std::string json_field(const Element& root, const char* key, std::string_view fa
 
 }  // namespace
 
-std::string_view metric_name(Metric metric) { return kMetricNames[static_cast<size_t>(metric)]; }
+std::string_view metric_name(Metric metric) {
+  return kMetricNames[static_cast<size_t>(metric)];
+}
 
 std::optional<Metric> parse_metric(std::string_view name) {
   for (size_t i = 0; i < std::size(kMetricNames); ++i) {
@@ -87,9 +89,10 @@ std::string encode_config(const CollectionConfig& config) {
       R"("hnsw":{{"type":{},"m":{},"ef_construction":{},"ef_search":{},"seed":{}}},)"
       R"("quantization":{},"enable_bm25":{},"bm25_text_field":{})",
       json_text(config.name), json_text(config.uuid), config.created_at, config.dimension,
-      json_text(metric_name(config.metric)), json_text(config.index_sent), json_text(config.index.type),
-      config.index.m, config.index.ef_construction, config.index.ef_search, config.index.seed,
-      config.quantization_json, config.enable_bm25, json_text(config.bm25_text_field));
+      json_text(metric_name(config.metric)), json_text(config.index_sent),
+      json_text(config.index.type), config.index.m, config.index.ef_construction,
+      config.index.ef_search, config.index.seed, config.quantization_json, config.enable_bm25,
+      json_text(config.bm25_text_field));
   if (!config.tiered_storage_json.empty()) {
     json += ",\"tiered_storage\":" + config.tiered_storage_json;
   }

@@ -31,7 +31,8 @@ Status IdMap::insert(uint32_t hash, Slot slot) {
   const uint64_t mask = (uint64_t{1} << now_bits) - 1;
   const auto* table = reinterpret_cast<const uint64_t*>(arena_->base()) + first;
   uint64_t i = bucket(hash, now_bits);
-  while (static_cast<uint32_t>(table[i]) != 0) i = (i + 1) & mask;
+  while (static_cast<uint32_t>(table[i]) != 0)
+    i = (i + 1) & mask;
   if (table[i] == 0) ++used_;
   ++living_;
   auto* word = reinterpret_cast<uint64_t*>(arena_->mutate((first + i) * 8, 8));
@@ -73,7 +74,8 @@ Status IdMap::rehash(uint32_t bits) {
     const uint64_t entry = old[i];
     if (static_cast<uint32_t>(entry) == 0) continue;
     uint64_t j = bucket(static_cast<uint32_t>(entry >> 32), bits);
-    while (base[j] != 0) j = (j + 1) & (capacity - 1);
+    while (base[j] != 0)
+      j = (j + 1) & (capacity - 1);
     store(base[j], entry);
     ++used;
   }

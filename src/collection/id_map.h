@@ -1,11 +1,11 @@
-// From a point's storage id to its slots: an open-addressing table of 8-byte entries {32 bits of the
-// id's hash, slot + 1} in an arena of the index store. The id itself is in the point's record; the
-// caller verifies it. An id may have several slots for a while (a living one and dying ones that
-// older readers still see), so a lookup visits all entries with the hash's 32 bits.
+// From a point's storage id to its slots: an open-addressing table of 8-byte entries {32 bits of
+// the id's hash, slot + 1} in an arena of the index store. The id itself is in the point's record;
+// the caller verifies it. An id may have several slots for a while (a living one and dying ones
+// that older readers still see), so a lookup visits all entries with the hash's 32 bits.
 //
-// The bucket is the top bits of those 32 bits, so doubling the table moves entries in order and needs
-// no record. One lane writes; readers under an EpochGuard load the table's place (one word) and then
-// probe. The space of an outgrown table is reused after an epoch has passed.
+// The bucket is the top bits of those 32 bits, so doubling the table moves entries in order and
+// needs no record. One lane writes; readers under an EpochGuard load the table's place (one word)
+// and then probe. The space of an outgrown table is reused after an epoch has passed.
 #pragma once
 #include <atomic>
 #include <cstdint>

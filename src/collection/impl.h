@@ -1,10 +1,10 @@
 // The collection as built: one partition behind a lane. Private to src/collection.
 //
-// The lane is a queue on the executor, not a thread: whoever finds it idle submits one task, which runs
-// rounds until nothing is left. A round takes the waiting writes, makes them durable with one log
-// commit, applies them in order, publishes visible_lsn_, acknowledges; then it does a bounded share of
-// the work that writes leave behind (linking the tail, reclaiming the dead, starting or finishing a
-// checkpoint, scrubbing). Members below are grouped by who may touch them.
+// The lane is a queue on the executor, not a thread: whoever finds it idle submits one task, which
+// runs rounds until nothing is left. A round takes the waiting writes, makes them durable with one
+// log commit, applies them in order, publishes visible_lsn_, acknowledges; then it does a bounded
+// share of the work that writes leave behind (linking the tail, reclaiming the dead, starting or
+// finishing a checkpoint, scrubbing). Members below are grouped by who may touch them.
 #pragma once
 #include <atomic>
 #include <deque>
@@ -62,8 +62,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool few_match(const ReadFilter& filter) const;
   Status scan_all(std::span<const float> query, const SearchRequest& request,
                   const ReadFilter& filter, std::vector<Hit>& hits) const;
-  Status walk(std::span<const float> query, const SearchRequest& request,
-              const ReadFilter& filter, std::vector<Hit>& hits) const;
+  Status walk(std::span<const float> query, const SearchRequest& request, const ReadFilter& filter,
+              std::vector<Hit>& hits) const;
 
   // lane.cc
   void enqueue(PendingWrite write);
@@ -114,10 +114,10 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::deque<PendingWrite> writes_ GUARDED_BY(mutex_);
   bool active_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
-  bool link_all_ GUARDED_BY(mutex_) = false;        // somebody waits in link_all()
+  bool link_all_ GUARDED_BY(mutex_) = false;  // somebody waits in link_all()
   uint64_t checkpoints_wanted_ GUARDED_BY(mutex_) = 0;
   uint64_t checkpoints_done_ GUARDED_BY(mutex_) = 0;
-  Status checkpoint_status_ GUARDED_BY(mutex_);     // of the last one
+  Status checkpoint_status_ GUARDED_BY(mutex_);  // of the last one
   struct CheckpointResult {
     Status status;
     std::vector<StoreManifest> stores;
@@ -129,7 +129,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::unique_ptr<Log> log_;
   bool checkpoint_running_ = false;
   bool scrubbing_ = false;
-  uint64_t checkpoint_started_ = 0;   // checkpoints_wanted_ when the running one began
+  uint64_t checkpoint_started_ = 0;  // checkpoints_wanted_ when the running one began
   uint64_t last_checkpoint_micros_ = 0;
   uint64_t checkpoint_retry_micros_ = 0;  // not before this time after a failure
 };

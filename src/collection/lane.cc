@@ -1,4 +1,5 @@
-// The lane: group commit, application in log order, acknowledgement, and the work writes leave behind.
+// The lane: group commit, application in log order, acknowledgement, and the work writes leave
+// behind.
 #include <algorithm>
 
 #include "base/epoch.h"
@@ -11,10 +12,10 @@ namespace {
 // A round takes at most this much, so that acknowledgements and maintenance keep alternating.
 constexpr size_t kWritesPerRound = 256;
 constexpr size_t kBytesPerRound = 16 << 20;
-constexpr size_t kLinkBatch = 64;          // planned together; ARCHITECTURE 6 on stale plans
+constexpr size_t kLinkBatch = 64;  // planned together; ARCHITECTURE 6 on stale plans
 constexpr size_t kReclaimPerRound = 128;
 constexpr uint64_t kScrubBytesPerRound = 8 << 20;
-constexpr int kRoundsPerTask = 16;         // then other tasks of the executor get their turn
+constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get their turn
 
 }  // namespace
 
@@ -90,12 +91,13 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
     }
     status = log_->commit(records);
     if (!status.ok() && log_->poisoned()) {
-      status = Status(Code::kUnavailable, "the write was not made durable: " +
-                                              std::string(status.message()));
+      status = Status(Code::kUnavailable,
+                      "the write was not made durable: " + std::string(status.message()));
     }
   }
   if (!status.ok()) {
-    for (PendingWrite& write : writes) write.done(status.clone(), 0, 0);
+    for (PendingWrite& write : writes)
+      write.done(status.clone(), 0, 0);
     return 0;
   }
   uint64_t written = 0;
@@ -103,7 +105,8 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
     auto applied = partition_->apply(records[i]);
     if (!applied.ok()) {
       fail(std::move(applied).error());
-      for (; i < writes.size(); ++i) writes[i].done(failure(), 0, 0);
+      for (; i < writes.size(); ++i)
+        writes[i].done(failure(), 0, 0);
       return written;
     }
     visible_lsn_.store(records[i].lsn, std::memory_order_release);
@@ -187,9 +190,9 @@ void CollectionImpl::refuse(Status status) {
   {
     const MutexLock lock(failure_mutex_);
     if (failure_.ok()) {
-      failure_ = Status(status.code() == Code::kCorruption ? Code::kCorruption : Code::kUnavailable,
-                        "collection '" + config_.name +
-                            "' is unavailable: " + std::string(status.message()));
+      failure_ = Status(
+          status.code() == Code::kCorruption ? Code::kCorruption : Code::kUnavailable,
+          "collection '" + config_.name + "' is unavailable: " + std::string(status.message()));
     }
   }
   failed_.store(true, std::memory_order_release);

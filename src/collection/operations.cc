@@ -1,5 +1,5 @@
-// Encoding of log payloads. Lengths are u32 little-endian; an upsert is a sequence of points, a delete
-// a sequence of ids, without a count: the record's length ends them.
+// Encoding of log payloads. Lengths are u32 little-endian; an upsert is a sequence of points, a
+// delete a sequence of ids, without a count: the record's length ends them.
 #include "collection/operations.h"
 
 #include <cstring>
@@ -40,7 +40,9 @@ bool take_text(Bytes& rest, std::string_view& text) {
 
 }  // namespace
 
-std::span<const OpInfo> operations() { return kOperations; }
+std::span<const OpInfo> operations() {
+  return kOperations;
+}
 
 void encode_point(const PointRecord& point, std::span<const float> vector, std::string& payload) {
   put_text(point.id, payload);
@@ -78,7 +80,9 @@ std::string storage_id(std::string_view ns, std::string_view id) {
   return joined;
 }
 
-void encode_id(std::string_view storage_id, std::string& payload) { put_text(storage_id, payload); }
+void encode_id(std::string_view storage_id, std::string& payload) {
+  put_text(storage_id, payload);
+}
 
 Result<std::vector<std::string_view>> decode_ids(Bytes payload) {
   std::vector<std::string_view> ids;

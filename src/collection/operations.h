@@ -31,8 +31,8 @@ std::span<const OpInfo> operations();
 /// One point of an upsert, as views into the payload (or into a request being encoded).
 struct PointRecord {
   std::string_view id;
-  std::string_view ns;              // empty: none
-  uint64_t ttl_seconds = 0;         // 0: none
+  std::string_view ns;       // empty: none
+  uint64_t ttl_seconds = 0;  // 0: none
   std::string_view metadata_json;
 };
 

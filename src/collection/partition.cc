@@ -92,7 +92,9 @@ uint32_t namespace_tag(std::string_view ns) {
 Partition::Partition(FileSystem& files, std::string dir, const CollectionConfig& config)
     : files_(files), dir_(std::move(dir)), config_(config) {}
 
-Partition::~Partition() { delete derived_.load(); }
+Partition::~Partition() {
+  delete derived_.load();
+}
 
 uint32_t Partition::hash_of(std::string_view storage_id) const {
   return static_cast<uint32_t>(hash_bytes(as_bytes(storage_id), hash_seed_) >> 32);
@@ -144,7 +146,8 @@ Status Partition::open_points(const StoreManifest& manifest) {
   ttl_points_ = header.ttl_points;
   last_write_ = header.last_write_micros;
   TRY_ASSIGN(const std::vector<Slot> dying, load_slots(*dying_arena_, header.dying));
-  for (const Slot slot : dying) dying_.push_back({slot, 0});
+  for (const Slot slot : dying)
+    dying_.push_back({slot, 0});
   dying_count_ = dying_.size();
   return {};
 }
@@ -162,11 +165,11 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
     TRY(check_version(header.version));
     TRY(ids->verify(0, ids->bytes()));
     TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*tail, header.tail));
-    for (const Slot slot : slots) derived->tail.push(slot);
+    for (const Slot slot : slots)
+      derived->tail.push(slot);
   }
   derived->ids = std::make_unique<IdMap>(*ids, header.ids);
-  TRY_ASSIGN(derived->index,
-             create_ann_index(config_.index, *vectors_, *derived->store, 16));
+  TRY_ASSIGN(derived->index, create_ann_index(config_.index, *vectors_, *derived->store, 16));
   return derived;
 }
 
@@ -175,7 +178,8 @@ Status Partition::rebuild_derived() {
              open_derived({.family = "index", .next_file = next_index_file_}));
   TRY(fill_derived(*fresh));
   // fill_derived knew the unlinked slots again: they are unlinked once more.
-  for (const Dying& entry : unlinked_) dying_.push_back({entry.slot, 0});
+  for (const Dying& entry : unlinked_)
+    dying_.push_back({entry.slot, 0});
   unlinked_.clear();
   seal_dying();
   Derived* old = derived_.exchange(fresh.release(), std::memory_order_acq_rel);
@@ -219,8 +223,10 @@ Result<std::optional<Slot>> Partition::find(std::string_view ns, std::string_vie
 
 Status Partition::save_headers() {
   std::vector<Slot> dying;
-  for (const Dying& entry : dying_) dying.push_back(entry.slot);
-  for (const Dying& entry : unlinked_) dying.push_back(entry.slot);
+  for (const Dying& entry : dying_)
+    dying.push_back(entry.slot);
+  for (const Dying& entry : unlinked_)
+    dying.push_back(entry.slot);
   TRY(save_slots(*dying_arena_, dying));
   PointsHeader header{};
   header.version = kLayoutVersion;

@@ -1,10 +1,11 @@
-// A partition: one slot space with its points, vectors and index; the unit that is checkpointed, opened
-// and (with namespaces of their own) dropped. A collection has one. It applies log records and answers
-// questions about single slots; queues, LSN assignment and acknowledgement are the lane's.
+// A partition: one slot space with its points, vectors and index; the unit that is checkpointed,
+// opened and (with namespaces of their own) dropped. A collection has one. It applies log records
+// and answers questions about single slots; queues, LSN assignment and acknowledgement are the
+// lane's.
 //
-// Two stores (storage/page_store.h): "points" is the truth, "index" is derived from it and is rebuilt
-// when it is damaged. Derived state hangs behind one pointer, so a rebuilt one replaces it under
-// readers. One lane mutates; readers hold an EpochGuard.
+// Two stores (storage/page_store.h): "points" is the truth, "index" is derived from it and is
+// rebuilt when it is damaged. Derived state hangs behind one pointer, so a rebuilt one replaces it
+// under readers. One lane mutates; readers hold an EpochGuard.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -66,14 +67,14 @@ class Partition {
   uint64_t last_write_micros() const { return last_write_.load(std::memory_order_relaxed); }
 
   // ---- the lane only
-  /// Applies one record to all views; visible once the collection publishes the LSN. Returns how many
-  /// points were written or removed.
+  /// Applies one record to all views; visible once the collection publishes the LSN. Returns how
+  /// many points were written or removed.
   Result<uint64_t> apply(const LogRecord& record);
   /// Starts the reclamation clock of the points that died since the last call: after the collection
   /// published their LSN.
   void seal_dying();
-  /// Unlinks and frees up to max dead points that no reader can see any more. Returns how many steps
-  /// it did.
+  /// Unlinks and frees up to max dead points that no reader can see any more. Returns how many
+  /// steps it did.
   size_t reclaim(size_t max);
   /// Plans up to max tail slots in parallel and links them. Returns how many left the tail.
   Result<size_t> link(size_t max, Executor& executor);
@@ -91,7 +92,8 @@ class Partition {
   bool scrub(uint64_t max_bytes);
   Status points_damage() const { return points_->damage(); }
   bool derived_damaged() const { return !derived_.load()->store->damage().ok(); }
-  /// Replaces the derived state by an empty one built from the points: every point goes to the tail.
+  /// Replaces the derived state by an empty one built from the points: every point goes to the
+  /// tail.
   Status rebuild_derived();
 
   const PageStore& points_store() const { return *points_; }

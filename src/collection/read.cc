@@ -89,8 +89,8 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
   }
   TRY(filter.damage());
   if (request.count_only || request.offset >= found.size()) return result;
-  const uint64_t end = request.offset + std::min<uint64_t>(request.limit,
-                                                           found.size() - request.offset);
+  const uint64_t end =
+      request.offset + std::min<uint64_t>(request.limit, found.size() - request.offset);
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(end), found.end());
   for (uint64_t i = request.offset; i < end; ++i) {
     TRY_ASSIGN(Point point, materialize(found[i].second, request.with_vector, true));

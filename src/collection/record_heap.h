@@ -1,10 +1,10 @@
-// The record heap: what a point has beside its vectors (storage id, times, metadata JSON), each in one
-// block of an arena of the points store. Blocks come in size classes (16-byte steps to 1 KiB, then four
-// a doubling); a freed block waits in its class's list and is given out again, so updates do not grow
-// the files. Layout: docs/formats.md.
+// The record heap: what a point has beside its vectors (storage id, times, metadata JSON), each in
+// one block of an arena of the points store. Blocks come in size classes (16-byte steps to 1 KiB,
+// then four a doubling); a freed block waits in its class's list and is given out again, so updates
+// do not grow the files. Layout: docs/formats.md.
 //
-// One lane allocates and frees; readers under an EpochGuard read blocks they found through a visible
-// slot: the lane frees a block only after an epoch has passed.
+// One lane allocates and frees; readers under an EpochGuard read blocks they found through a
+// visible slot: the lane frees a block only after an epoch has passed.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,11 +18,11 @@ namespace ferres {
 
 /// One record, as views into the arena (valid under the guard) or into what is to be written.
 struct Record {
-  std::string_view ns;             // empty: none
+  std::string_view ns;  // empty: none
   std::string_view id;
   std::string_view metadata_json;
   uint64_t created_micros = 0;
-  uint64_t expires_micros = 0;     // 0: never
+  uint64_t expires_micros = 0;  // 0: never
   bool has_vector = false;
 };
 
@@ -31,9 +31,9 @@ class RecordHeap {
   static constexpr size_t kClasses = 128;
   /// What a checkpoint keeps beside the arena.
   struct Header {
-    uint64_t end = 16;                        // first byte never given out; 0 means "no record"
+    uint64_t end = 16;  // first byte never given out; 0 means "no record"
     uint64_t free_bytes = 0;
-    std::array<uint64_t, kClasses> free{};    // first free block of each class; 0: none
+    std::array<uint64_t, kClasses> free{};  // first free block of each class; 0: none
   };
 
   RecordHeap(Arena& arena, const Header& header) : arena_(&arena), header_(header) {}

@@ -1,6 +1,7 @@
-// The search path: pin an LSN, choose a strategy, merge the graph's answers with the unlinked tail's,
-// copy the points. Strategies: the graph with its tail; for a selective filter the same with the filter
-// inside the walk; an exact scan when asked for, when few points match, or when the walk gave up.
+// The search path: pin an LSN, choose a strategy, merge the graph's answers with the unlinked
+// tail's, copy the points. Strategies: the graph with its tail; for a selective filter the same
+// with the filter inside the walk; an exact scan when asked for, when few points match, or when the
+// walk gave up.
 #include <algorithm>
 #include <cmath>
 
@@ -11,9 +12,9 @@
 namespace ferres {
 namespace {
 
-constexpr Slot kSampleSlots = 256;        // asked to guess how selective a filter is
-constexpr uint32_t kVisitsMin = 2000;     // a filtered walk may spend this much, or
-constexpr uint32_t kVisitsShare = 8;      // one in so many slots, before the scan is cheaper
+constexpr Slot kSampleSlots = 256;     // asked to guess how selective a filter is
+constexpr uint32_t kVisitsMin = 2000;  // a filtered walk may spend this much, or
+constexpr uint32_t kVisitsShare = 8;   // one in so many slots, before the scan is cheaper
 
 bool nearer(const Hit& a, const Hit& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
@@ -36,9 +37,9 @@ Result<std::vector<float>> CollectionImpl::query_vector(const SearchRequest& req
                                                         Slot* excluded) const {
   if (!request.id) {
     if (request.vector.size() != config_.dimension) {
-      return Status(Code::kInvalidDimension,
-                    "dimension mismatch: expected " + std::to_string(config_.dimension) +
-                        ", got " + std::to_string(request.vector.size()));
+      return Status(Code::kInvalidDimension, "dimension mismatch: expected " +
+                                                 std::to_string(config_.dimension) + ", got " +
+                                                 std::to_string(request.vector.size()));
     }
     for (size_t i = 0; i < request.vector.size(); ++i) {
       if (!std::isfinite(request.vector[i])) {

@@ -34,7 +34,9 @@ void SlotTable::publish(Slot slot, Lsn born, RecordRef ref) {
   store(entry->born, born);
 }
 
-void SlotTable::kill(Slot slot, Lsn died) { store(mutate(slot)->died, died); }
+void SlotTable::kill(Slot slot, Lsn died) {
+  store(mutate(slot)->died, died);
+}
 
 void SlotTable::release(Slot slot, Header& header) {
   SlotEntry* entry = mutate(slot);

@@ -1,10 +1,10 @@
-// The slot table: for each slot when its point was born and died (by LSN) and where its record lies.
-// 24 bytes a point, in an arena of the points store. Slots are given out densely and again after a
-// point is reclaimed; free slots form a list through the entries.
+// The slot table: for each slot when its point was born and died (by LSN) and where its record
+// lies. 24 bytes a point, in an arena of the points store. Slots are given out densely and again
+// after a point is reclaimed; free slots form a list through the entries.
 //
 // One lane writes; readers under an EpochGuard take a View. An entry is published by its born_lsn,
-// stored last; a slot is reused only after an epoch, so a reader never sees an entry change under it
-// but for died_lsn (from kNoLsn to a number).
+// stored last; a slot is reused only after an epoch, so a reader never sees an entry change under
+// it but for died_lsn (from kNoLsn to a number).
 #pragma once
 #include <atomic>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// See tail.h. A ring of chunks addressed by position; a chunk whose last slot was popped is freed after
-// an epoch.
+// See tail.h. A ring of chunks addressed by position; a chunk whose last slot was popped is freed
+// after an epoch.
 #include "collection/tail.h"
 
 #include <algorithm>
@@ -14,7 +14,8 @@ Tail::~Tail() {
     if (chunks_[retired.place].load() == retired.chunk) chunks_[retired.place].store(nullptr);
     delete retired.chunk;
   }
-  for (auto& chunk : chunks_) delete chunk.load();
+  for (auto& chunk : chunks_)
+    delete chunk.load();
 }
 
 Slot Tail::at(uint64_t position) const {
@@ -28,7 +29,8 @@ void Tail::snapshot(std::vector<Slot>& slots) const {
   const uint64_t end = end_.load(std::memory_order_acquire);
   slots.clear();
   slots.reserve(end - begin);
-  for (uint64_t position = begin; position < end; ++position) slots.push_back(at(position));
+  for (uint64_t position = begin; position < end; ++position)
+    slots.push_back(at(position));
 }
 
 void Tail::push(Slot slot) {
@@ -48,7 +50,8 @@ std::vector<Slot> Tail::front(size_t count) const {
   const uint64_t begin = begin_.load(std::memory_order_relaxed);
   const uint64_t end = std::min<uint64_t>(end_.load(std::memory_order_relaxed), begin + count);
   std::vector<Slot> slots;
-  for (uint64_t position = begin; position < end; ++position) slots.push_back(at(position));
+  for (uint64_t position = begin; position < end; ++position)
+    slots.push_back(at(position));
   return slots;
 }
 

@@ -1,9 +1,10 @@
-// The tail: slots whose points are visible but not yet linked into the graph, oldest first. Searches
-// scan it exactly beside the graph; the lane links from its front. In memory only: a checkpoint saves
-// the list, a replay appends to it.
+// The tail: slots whose points are visible but not yet linked into the graph, oldest first.
+// Searches scan it exactly beside the graph; the lane links from its front. In memory only: a
+// checkpoint saves the list, a replay appends to it.
 //
-// One lane pushes and pops; a reader under an EpochGuard copies it with snapshot() *before* it searches
-// the graph: a slot is then in the copy or was linked before, never missed (it may be found twice).
+// One lane pushes and pops; a reader under an EpochGuard copies it with snapshot() *before* it
+// searches the graph: a slot is then in the copy or was linked before, never missed (it may be
+// found twice).
 #pragma once
 #include <array>
 #include <atomic>

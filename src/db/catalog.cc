@@ -1,4 +1,5 @@
-// See catalog.h. A drop names the uuid, so that it can never hit a later collection of the same name.
+// See catalog.h. A drop names the uuid, so that it can never hit a later collection of the same
+// name.
 #include "db/catalog.h"
 
 namespace ferres {
@@ -46,6 +47,8 @@ Status Catalog::create(const CollectionConfig& config) {
   return commit(Op::kCreate, encode_config(config));
 }
 
-Status Catalog::drop(const CollectionConfig& config) { return commit(Op::kDrop, config.uuid); }
+Status Catalog::drop(const CollectionConfig& config) {
+  return commit(Op::kDrop, config.uuid);
+}
 
 }  // namespace ferres

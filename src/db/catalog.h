@@ -1,5 +1,5 @@
-// The catalog: which collections exist, as a log in data/system/wal. Create and drop are records; the
-// whole log is read at start (a record is a few hundred bytes and collections are few). Not
+// The catalog: which collections exist, as a log in data/system/wal. Create and drop are records;
+// the whole log is read at start (a record is a few hundred bytes and collections are few). Not
 // thread-safe: the database serializes calls.
 #pragma once
 #include <map>

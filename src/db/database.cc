@@ -1,6 +1,6 @@
 // The database as built. Folders: system/wal (catalog), collections/<name>, dropped/<name>.<uuid>,
-// LOCK. A create makes the folder first and then the record; a drop writes the record first and then
-// moves the folder; start finishes whichever half a crash left.
+// LOCK. A create makes the folder first and then the record; a drop writes the record first and
+// then moves the folder; start finishes whichever half a crash left.
 #include "db/database.h"
 
 #include <map>
@@ -73,14 +73,16 @@ Status DatabaseImpl::start() {
     const MutexLock lock(catalog_mutex_);
     TRY_ASSIGN(catalog_, Catalog::open(files, options_.dir + "/system/wal", *env_.commit_clock));
     TRY(tidy_folders());
-    for (const auto& [name, config] : catalog_->collections()) configs.push_back(config);
+    for (const auto& [name, config] : catalog_->collections())
+      configs.push_back(config);
   }
   std::vector<Entry> opened(configs.size());
   env_.executor->parallel_for(configs.size(),
                               [&](size_t i) { opened[i] = open_collection(configs[i]); });
   {
     const MutexLock lock(mutex_);
-    for (size_t i = 0; i < configs.size(); ++i) entries_[configs[i].name] = std::move(opened[i]);
+    for (size_t i = 0; i < configs.size(); ++i)
+      entries_[configs[i].name] = std::move(opened[i]);
   }
   if (options_.collection.background) {
     jobs_ = std::make_unique<JobRunner>(*env_.executor, weak_from_this());
@@ -95,32 +97,30 @@ DatabaseImpl::Entry DatabaseImpl::open_collection(const CollectionConfig& config
                                                 folder(config.name) + " is missing");
     return entry;
   }
-  auto collection =
-      Collection::open(env_, folder(config.name), config, options_.collection);
+  auto collection = Collection::open(env_, folder(config.name), config, options_.collection);
   if (collection.ok()) {
     entry.collection = *std::move(collection);
     return entry;
   }
-  log_error("collection.unavailable", {{"collection", config.name},
-                                       {"reason", std::string(collection.error().message())}});
-  entry.error = std::move(collection).error().context("collection '" + config.name +
-                                                      "' is unavailable");
+  log_error("collection.unavailable",
+            {{"collection", config.name}, {"reason", std::string(collection.error().message())}});
+  entry.error =
+      std::move(collection).error().context("collection '" + config.name + "' is unavailable");
   return entry;
 }
 
 /// Folders that the catalog does not know: a create cut before its record, a drop cut after it.
 Status DatabaseImpl::tidy_folders() {
-  TRY_ASSIGN(const std::vector<std::string> names,
-             env_.files->list(options_.dir + "/collections"));
+  TRY_ASSIGN(const std::vector<std::string> names, env_.files->list(options_.dir + "/collections"));
   for (const std::string& name : names) {
     std::string uuid = "unknown";
-    auto text =
-        read_file(*env_.files, folder(name) + std::string(kConfigFile), kConfigBytesMax);
+    auto text = read_file(*env_.files, folder(name) + std::string(kConfigFile), kConfigBytesMax);
     if (text.ok()) {
       if (auto config = decode_config(*text); config.ok()) uuid = config->uuid;
     }
     const auto known = catalog_->collections().find(name);
-    // A known name whose config.json cannot be read stays where it is: it is damage, not a leftover.
+    // A known name whose config.json cannot be read stays where it is: it is damage, not a
+    // leftover.
     if (known != catalog_->collections().end() &&
         (known->second.uuid == uuid || uuid == "unknown")) {
       continue;
@@ -151,8 +151,8 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config
       return Status(Code::kAlreadyExists, "collection '" + config.name + "' already exists");
     }
     if (entries_.size() >= options_.collections_max) {
-      return Status(Code::kResourceExhausted, "too many collections: max " +
-                                                  std::to_string(options_.collections_max));
+      return Status(Code::kResourceExhausted,
+                    "too many collections: max " + std::to_string(options_.collections_max));
     }
   }
   FileSystem& files = *env_.files;
@@ -224,7 +224,8 @@ Status DatabaseImpl::checkpoint_all() {
 
 size_t DatabaseImpl::dirty_count() {
   size_t dirty = 0;
-  for (const auto& collection : list()) dirty += collection->dirty() ? 1 : 0;
+  for (const auto& collection : list())
+    dirty += collection->dirty() ? 1 : 0;
   return dirty;
 }
 

@@ -17,7 +17,8 @@ struct Job {
 };
 
 void sweep_expired(Database& database) {
-  for (const auto& collection : database.list()) collection->sweep_expired();
+  for (const auto& collection : database.list())
+    collection->sweep_expired();
 }
 
 constexpr Job kJobs[] = {
@@ -50,9 +51,12 @@ void schedule(Executor& executor, const std::weak_ptr<Database>& database,
 
 JobRunner::JobRunner(Executor& executor, std::weak_ptr<Database> database)
     : stop_(std::make_shared<Stop>()) {
-  for (const Job& job : kJobs) schedule(executor, database, stop_, job);
+  for (const Job& job : kJobs)
+    schedule(executor, database, stop_, job);
 }
 
-JobRunner::~JobRunner() { stop_->stopped = true; }
+JobRunner::~JobRunner() {
+  stop_->stopped = true;
+}
 
 }  // namespace ferres

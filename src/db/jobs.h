@@ -1,5 +1,5 @@
-// Background jobs: one row each in jobs.cc {name, period, run}, run on the executor against a database
-// that may be gone by then. A job never overlaps itself.
+// Background jobs: one row each in jobs.cc {name, period, run}, run on the executor against a
+// database that may be gone by then. A job never overlaps itself.
 #pragma once
 #include <memory>
 
