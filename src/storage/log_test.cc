@@ -38,7 +38,8 @@ class LogTest : public ::testing::Test {
   }
   std::vector<std::string> segments() {
     std::vector<std::string> paths;
-    for (const auto& name : *posix_files().list(dir_)) paths.push_back(dir_ + "/" + name);
+    const auto names = *posix_files().list(dir_);
+    for (const auto& name : names) paths.push_back(dir_ + "/" + name);
     return paths;
   }
   void flip(const std::string& path, uint64_t offset) {
