@@ -13,15 +13,15 @@
 // stays readable, with its content as of the move, until the epoch passes. Readers therefore never
 // follow an index at or beyond the capacity they loaded with the base (see Range).
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "base/status.h"
 #include "base/types.h"
+#include "storage/reservation.h"
 
 namespace ferres {
-
-inline constexpr uint64_t kPageBytes = 64 << 10;
 
 class PageStore;
 
@@ -37,29 +37,57 @@ class Arena {
   // ---- any thread, under an EpochGuard
   /// Base and size as one consistent pair: every byte below `bytes` may be read from `base` while
   /// the guard lives.
-  Range range() const;
+  Range range() const {
+    const Reservation* const now = now_.load(std::memory_order_acquire);
+    return {now->base(), now->bytes()};
+  }
   const std::byte* base() const { return range().base; }
   /// Checks the checksum of the mapped pages that hold [offset, offset + length) before their first
   /// use. After the scrub (all_verified) it costs one load. kCorruption names file and offset, and
   /// sets the store's damage.
-  Status verify(uint64_t offset, uint64_t length) const;
-  bool all_verified() const;
+  Status verify(uint64_t offset, uint64_t length) const {
+    return all_verified() ? Status() : verify_pages(offset, length);
+  }
+  bool all_verified() const { return unverified_.load(std::memory_order_acquire) == 0; }
 
   // ---- the lane only
-  uint64_t bytes() const;
+  uint64_t bytes() const { return range().bytes; }
   /// Makes [0, bytes) addressable; new bytes are zero. Never shrinks.
   Status grow(uint64_t bytes);
   /// The range for writing. Marks its pages changed, and saves their old content for a running
   /// checkpoint. A page that fails its checksum sets the store's damage() and is returned anyway:
   /// the lane looks at damage() before it acknowledges or checkpoints.
-  std::byte* mutate(uint64_t offset, uint64_t length);
+  std::byte* mutate(uint64_t offset, uint64_t length) {
+    const Reservation* const now = now_.load(std::memory_order_relaxed);
+    const uint64_t page = offset / kPageBytes;
+    // Acquire: a page that the checkpoint writer has finished copying may be overwritten.
+    if (now->state(page).load(std::memory_order_acquire) != page_state::kHot ||
+        offset % kPageBytes + length > kPageBytes) {
+      mutate_pages(offset, length);
+    }
+    return now->base() + offset;
+  }
   /// Memory in use: pages touched (anonymous), not the reservation.
   uint64_t memory_bytes() const;
 
  private:
   friend class PageStore;
+  friend class Checkpoint;
   struct State;
-  explicit Arena(std::unique_ptr<State> state);
+  Arena(std::unique_ptr<State> state, Reservation* first);
+  Status verify_pages(uint64_t offset, uint64_t length) const;
+  Status verify_page(const Reservation& now, uint64_t page) const;
+  Status check_in_place(const Reservation& now, uint64_t page) const;
+  void mark_verified(const Reservation& now, uint64_t page) const;
+  Status damage_of(uint64_t page) const;
+  void mutate_pages(uint64_t offset, uint64_t length);
+  void prepare_page(const Reservation& now, uint64_t page);
+  Status move_to_tier(uint64_t bytes);
+  bool scrub(uint64_t& left);
+  bool move_chunk(uint64_t first);
+
+  std::atomic<Reservation*> now_;
+  mutable std::atomic<uint64_t> unverified_{0};  // pages with kUnverified
   std::unique_ptr<State> state_;
 };
 

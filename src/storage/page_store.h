@@ -90,8 +90,12 @@ class PageStore {
 
  private:
   friend class Arena;
+  friend class Checkpoint;
   struct State;
+  class Opening;
   explicit PageStore(std::unique_ptr<State> state);
+  Result<Arena*> add_arena(const ArenaSpec& spec, uint64_t bytes);
+  Status load(const StoreManifest& manifest);
   std::unique_ptr<State> state_;
 };
 

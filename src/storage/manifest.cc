@@ -1,0 +1,179 @@
+// See manifest.h. Any thread; one writer and one collector a folder at a time.
+#include "storage/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "base/coding.h"
+#include "base/crc32c.h"
+#include "storage/page_file.h"
+
+namespace ferres {
+namespace {
+
+constexpr std::string_view kMagic = "FERRMANI";
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHeadBytes = 16;  // magic, version, their CRC: the same in every version
+constexpr uint64_t kManifestBytesMax = 64 << 20;
+constexpr std::string_view kSuffix = ".manifest";
+constexpr size_t kDigits = 20;
+
+std::string name_of(Lsn lsn) {
+  std::string digits = std::to_string(lsn);
+  return std::string(kDigits - digits.size(), '0') + digits + std::string(kSuffix);
+}
+
+std::optional<Lsn> lsn_of(std::string_view name) {
+  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
+  Lsn lsn = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, lsn);
+  if (error != std::errc() || end != name.data() + kDigits) return {};
+  return lsn;
+}
+
+void put_store(std::string& out, const StoreManifest& store) {
+  put_string(out, store.family);
+  put_u64(out, store.next_file);
+  put_varint(out, store.files.size());
+  for (const PageFileEntry& file : store.files) {
+    put_string(out, file.name);
+    put_u64(out, file.bytes);
+    put_u32(out, file.table_crc);
+  }
+  put_varint(out, store.arenas.size());
+  for (const ArenaEntry& arena : store.arenas) {
+    put_u32(out, arena.id);
+    put_u64(out, arena.bytes);
+  }
+}
+
+StoreManifest take_store(Reader& reader) {
+  StoreManifest store;
+  store.family = reader.string();
+  store.next_file = reader.u64();
+  const uint64_t files = reader.count(13);
+  for (uint64_t i = 0; i < files; ++i) {
+    PageFileEntry file;
+    file.name = reader.string();
+    file.bytes = reader.u64();
+    file.table_crc = reader.u32();
+    store.files.push_back(std::move(file));
+  }
+  const uint64_t arenas = reader.count(12);
+  for (uint64_t i = 0; i < arenas; ++i) {
+    ArenaEntry arena;
+    arena.id = reader.u32();
+    arena.bytes = reader.u64();
+    store.arenas.push_back(arena);
+  }
+  return store;
+}
+
+std::string path_of(const std::string& dir, Lsn lsn) {
+  return dir + "/" + name_of(lsn);
+}
+
+}  // namespace
+
+std::string encode_manifest(const Manifest& manifest) {
+  std::string out(kMagic);
+  put_u32(out, kVersion);
+  put_u32(out, crc32c(as_bytes(out)));
+  put_u64(out, manifest.lsn);
+  put_u64(out, manifest.unix_micros);
+  put_varint(out, manifest.stores.size());
+  for (const StoreManifest& store : manifest.stores)
+    put_store(out, store);
+  put_u32(out, crc32c(as_bytes(out)));
+  return out;
+}
+
+Result<Manifest> decode_manifest(Bytes bytes) {
+  Reader head(bytes);
+  const Bytes magic = head.bytes(kMagic.size());
+  const uint32_t version = head.u32();
+  const uint32_t head_crc = head.u32();
+  if (!head.ok() || as_text(magic) != kMagic || head_crc != crc32c(bytes.first(kHeadBytes - 4)) ||
+      version == 0) {
+    return Status(Code::kCorruption, "byte 0: not the start of a manifest");
+  }
+  if (version > kVersion) {
+    return Status(Code::kUnimplemented, "manifest format " + std::to_string(version) +
+                                            ", this program reads up to " +
+                                            std::to_string(kVersion));
+  }
+  if (bytes.size() < kHeadBytes + 4 ||
+      load_u32(bytes.last(4).data()) != crc32c(bytes.first(bytes.size() - 4)))
+    return Status(Code::kCorruption, "byte 16: the manifest fails its checksum");
+  Reader reader(bytes.subspan(kHeadBytes, bytes.size() - kHeadBytes - 4));
+  Manifest manifest;
+  manifest.lsn = reader.u64();
+  manifest.unix_micros = reader.u64();
+  const uint64_t stores = reader.count(11);
+  for (uint64_t i = 0; i < stores; ++i)
+    manifest.stores.push_back(take_store(reader));
+  TRY(reader.finished("manifest"));
+  return manifest;
+}
+
+Result<std::vector<Lsn>> list_manifests(FileSystem& files, const std::string& dir) {
+  std::vector<Lsn> lsns;
+  Result<std::vector<std::string>> names = files.list(dir);
+  if (!names.ok()) {
+    if (names.error().code() == Code::kNotFound) return lsns;
+    return std::move(names).error();
+  }
+  for (const std::string& name : *names)
+    if (const std::optional<Lsn> lsn = lsn_of(name)) lsns.push_back(*lsn);
+  std::sort(lsns.begin(), lsns.end());
+  return lsns;
+}
+
+Status write_manifest(FileSystem& files, const std::string& dir, const Manifest& manifest) {
+  TRY(files.make_dirs(dir));
+  return write_file_atomic(files, path_of(dir, manifest.lsn), as_bytes(encode_manifest(manifest)));
+}
+
+Result<Manifest> read_manifest(FileSystem& files, const std::string& dir, Lsn lsn) {
+  const std::string path = path_of(dir, lsn);
+  TRY_ASSIGN(const std::string content, read_file(files, path, kManifestBytesMax));
+  Result<Manifest> manifest = decode_manifest(as_bytes(content));
+  if (!manifest.ok()) return std::move(manifest).error().context(path);
+  if (manifest->lsn != lsn)
+    return Status(Code::kCorruption,
+                  path + ": byte 16: holds the manifest of LSN " + std::to_string(manifest->lsn));
+  return manifest;
+}
+
+Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest_dir,
+                                  const std::string& store_dir, const std::vector<Lsn>& keep) {
+  // Everything is read before anything is removed: of a manifest that cannot be read, nobody knows
+  // which files it needs.
+  std::set<std::string> listed;
+  for (const Lsn lsn : keep) {
+    TRY_ASSIGN(const Manifest manifest, read_manifest(files, manifest_dir, lsn));
+    for (const StoreManifest& store : manifest.stores)
+      for (const PageFileEntry& file : store.files)
+        listed.insert(file.name);
+  }
+  TRY_ASSIGN(const std::vector<std::string> manifests, files.list(manifest_dir));
+  bool removed = false;
+  for (const std::string& name : manifests) {
+    const bool temporary = name.ends_with(".tmp");
+    const std::optional<Lsn> lsn = lsn_of(name);
+    if (!temporary && (!lsn || std::find(keep.begin(), keep.end(), *lsn) != keep.end())) continue;
+    TRY(files.remove(manifest_dir + "/" + name));
+    removed = true;
+  }
+  // A manifest must not come back after its page files have gone.
+  if (removed) TRY(files.sync_dir(manifest_dir));
+  TRY_ASSIGN(const std::vector<std::string> names, files.list(store_dir));
+  for (const std::string& name : names) {
+    if (!page_file_number(name) || listed.contains(name)) continue;
+    TRY(files.remove(store_dir + "/" + name));
+  }
+  return {};
+}
+
+}  // namespace ferres

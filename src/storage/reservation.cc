@@ -1,0 +1,124 @@
+// See reservation.h. The only caller of mmap, mremap and madvise outside base/: they are used on
+// anonymous memory alone.
+#include "storage/reservation.h"
+
+#include <bit>
+#include <string>
+
+#include <sys/mman.h>
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kSmallTier = 64ull << 20;
+constexpr uint64_t kMiddleTier = 4ull << 30;
+// Reservations beyond the middle tier may take this much before arenas pass through that tier. A
+// move copies the content while the lane waits, so it is avoided while addresses are plenty.
+#if defined(__SANITIZE_THREAD__)
+constexpr uint64_t kLargeReservationsMax = 512ull << 30;  // TSan leaves a program about 1.5 TiB
+#else
+constexpr uint64_t kLargeReservationsMax = 16ull << 40;
+#endif
+// Linux allows 65530 mappings a process by default; a file mapping may split an anonymous one.
+constexpr uint64_t kMappingsMax = 20'000;
+
+std::atomic<uint64_t> large_reservations{0};
+std::atomic<uint64_t> file_mappings{0};
+
+/// Nothing is reserved beyond addresses; null when there are none left.
+std::byte* map_aligned(uint64_t bytes) {
+  const uint64_t asked = bytes + kHugeBytes;
+  void* const raw = ::mmap(nullptr, asked, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (raw == MAP_FAILED) return nullptr;
+  auto* const start = static_cast<std::byte*>(raw);
+  const uint64_t lead = (kHugeBytes - std::bit_cast<uint64_t>(start) % kHugeBytes) % kHugeBytes;
+  if (lead != 0) ::munmap(start, lead);
+  ::munmap(start + lead + bytes, kHugeBytes - lead);
+  return start + lead;
+}
+
+uint64_t round_to_huge(uint64_t bytes) {
+  return (bytes + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+}
+
+Status no_addresses(uint64_t bytes) {
+  return {Code::kResourceExhausted,
+          "no room for " + std::to_string(bytes) +
+              " bytes of addresses: raise the limit on address space (ulimit -v) or on mappings "
+              "(vm.max_map_count), or allow overcommit (vm.overcommit_memory)"};
+}
+
+}  // namespace
+
+Reservation::Reservation(std::byte* base, uint64_t capacity, std::atomic<uint8_t>* states)
+    : base_(base), capacity_(capacity), states_(states) {}
+
+Result<std::unique_ptr<Reservation>> Reservation::make(uint64_t capacity) {
+  capacity = round_to_huge(capacity);
+  // calloc: the states of a large range are pages of zeros that are not touched before use.
+  void* const states = std::calloc(capacity / kPageBytes, sizeof(std::atomic<uint8_t>));
+  std::byte* const base = states == nullptr ? nullptr : map_aligned(capacity);
+  if (base == nullptr) {
+    std::free(states);
+    return no_addresses(capacity);
+  }
+  if (capacity > kMiddleTier) large_reservations.fetch_add(capacity);
+  std::unique_ptr<Reservation> made(
+      new Reservation(base, capacity, static_cast<std::atomic<uint8_t>*>(states)));
+  // Where the system gives huge pages to all, a thousand small arenas would take 2 MiB each.
+  made->advise_huge_pages(false);
+  return made;
+}
+
+Reservation::~Reservation() {
+  ::munmap(base_, capacity_);
+  if (capacity_ > kMiddleTier) large_reservations.fetch_sub(capacity_);
+  file_mappings.fetch_sub(mappings_);
+}
+
+void Reservation::advise_huge_pages(bool wanted) const {
+  // Fails on a kernel without huge pages, where there is nothing to advise.
+  (void)::madvise(base_, capacity_, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+bool Reservation::count_mapping() {
+  if (file_mappings.fetch_add(1) >= kMappingsMax) {
+    file_mappings.fetch_sub(1);
+    return false;
+  }
+  ++mappings_;
+  return true;
+}
+
+uint64_t Reservation::tier(uint64_t bytes, uint64_t bytes_max) {
+  const uint64_t small = std::min(kSmallTier, bytes_max);
+  if (bytes <= small) return small;
+  if (bytes_max <= kMiddleTier) return bytes_max;
+  if (large_reservations.load() + bytes_max <= kLargeReservationsMax) return bytes_max;
+  return bytes <= kMiddleTier ? kMiddleTier : bytes_max;
+}
+
+Result<std::unique_ptr<Staging>> Staging::make(uint64_t bytes) {
+  bytes = round_to_huge(bytes);
+  std::byte* const base = map_aligned(bytes);
+  if (base == nullptr) return no_addresses(bytes);
+  (void)::madvise(base, bytes, MADV_HUGEPAGE);
+  return std::unique_ptr<Staging>(new Staging(base, bytes));
+}
+
+Staging::~Staging() {
+  if (used_ < bytes_) ::munmap(base_ + used_, bytes_ - used_);
+}
+
+bool Staging::move_to(std::byte* target) {
+  if (used_ == bytes_) return false;
+  if (::mremap(chunk(), kHugeBytes, kHugeBytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) ==
+      MAP_FAILED) {
+    return false;
+  }
+  used_ += kHugeBytes;
+  return true;
+}
+
+}  // namespace ferres
