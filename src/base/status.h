@@ -109,7 +109,9 @@ class [[nodiscard]] Result {
   } while (0)
 /// TRY_ASSIGN(auto x, f()): x is f's value, or the calling function returns f's error.
 #define TRY_ASSIGN(decl, expr) TRY_ASSIGN_(FERRES_CONCAT(r_, __LINE__), decl, expr)
+// NOLINTBEGIN(bugprone-macro-parentheses): decl is a declaration
 #define TRY_ASSIGN_(tmp, decl, expr)            \
   auto tmp = (expr);                            \
   if (!tmp.ok()) return std::move(tmp).error(); \
   decl = *std::move(tmp)
+// NOLINTEND(bugprone-macro-parentheses)
