@@ -2,8 +2,8 @@
 #include "storage/log_segment.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <charconv>
+#include <cstring>
 #include <vector>
 
 #include "base/coding.h"
@@ -12,190 +12,199 @@
 namespace ferres {
 namespace {
 
-constexpr uint64_t kMagic = 0x31304C4157524546;  // "FERWAL01"
-constexpr uint32_t kFormat = 1;
-constexpr uint64_t kMarkOffset = 512;  // a sector of its own
-constexpr uint64_t kReadStep = 1 << 20;
-constexpr uint64_t kGrowMin = 64 << 10;
-constexpr uint64_t kGrowMax = 4 << 20;
-// Header: magic u64, format u32, crc u32 (of the rest of the first 32 bytes), first LSN u64,
-// seed u32, zero u32.
-constexpr size_t kHeaderFieldsBytes = 32;
+constexpr std::string_view kMagic = "FERRSLOG";
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHeadBytes = 16;  // magic, version, their CRC: the same in every version
+constexpr size_t kHeaderCrcAt = 36;
+constexpr size_t kSectorBytes = 512;
+constexpr size_t kMarkBytes = 12;
+constexpr std::string_view kSuffix = ".wal";
+constexpr size_t kDigits = 20;
+constexpr uint64_t kRecordHeaderBytes = 32;
+constexpr uint64_t kReadBytes = 256 << 10;
 
-uint32_t header_crc(Bytes header) {
-  return crc32c(header.subspan(16, 16), crc32c(header.first(12)));
+/// Over the whole header page but its own field and the mark's sector.
+uint32_t header_crc(Bytes page) {
+  uint32_t crc = crc32c(page.first(kHeaderCrcAt));
+  crc = crc32c(page.subspan(kHeaderCrcAt + 4, kMarkOffset - kHeaderCrcAt - 4), crc);
+  return crc32c(page.subspan(kMarkOffset + kSectorBytes), crc);
 }
 
-uint64_t padded(uint64_t bytes) {
-  return (bytes + 7) / 8 * 8;
+uint32_t mark_crc(Bytes lsn, Lsn first_lsn) {
+  std::byte seed[sizeof first_lsn];
+  store_u64(seed, first_lsn);
+  return crc32c(lsn, crc32c(seed));
+}
+
+/// Reads a file front to back through one buffer.
+class Window {
+ public:
+  Window(const File& file, uint64_t size) : file_(file), size_(size) {}
+
+  uint64_t size() const { return size_; }
+  /// The bytes at offset, as many as the file has of them; offsets ascend.
+  Result<Bytes> at(uint64_t offset, uint64_t length) {
+    length = std::min(length, size_ - std::min(size_, offset));
+    if (offset < start_ || offset + length > start_ + filled_) {
+      if (buffer_.size() < length || buffer_.empty())
+        buffer_.resize(std::max(length, std::min(kReadBytes, size_)));
+      start_ = offset;
+      TRY_ASSIGN(filled_, file_.read(offset, buffer_));
+      length = std::min<uint64_t>(length, filled_);
+    }
+    return Bytes(buffer_).subspan(offset - start_, length);
+  }
+
+ private:
+  const File& file_;
+  const uint64_t size_;
+  std::vector<std::byte> buffer_;
+  uint64_t start_ = 0;
+  uint64_t filled_ = 0;
+};
+
+struct RecordHeader {
+  uint32_t crc = 0;
+  uint32_t length = 0;
+  Lsn lsn = 0;
+  uint64_t unix_micros = 0;
+  uint8_t op = 0;
+};
+
+/// Empty when the header may be that of the wanted record, else what is wrong with it.
+std::string check_header(const RecordHeader& header, Lsn wanted, uint64_t bytes_max) {
+  if (header.lsn != wanted) {
+    return "a record of LSN " + std::to_string(header.lsn) + ", not " + std::to_string(wanted);
+  }
+  if (header.length > bytes_max)
+    return "a record of " + std::to_string(header.length) + " bytes, more than the limit";
+  return {};
 }
 
 }  // namespace
 
 std::string segment_name(Lsn first_lsn) {
-  std::array<char, 32> text{};
-  (void)std::snprintf(text.data(), text.size(), "%020llu.wal",
-                      static_cast<unsigned long long>(first_lsn));
-  return text.data();
+  const std::string digits = std::to_string(first_lsn);
+  return std::string(kDigits - digits.size(), '0') + digits + std::string(kSuffix);
 }
 
-Lsn parse_segment_name(const std::string& name) {
-  if (name.size() != 24 || !name.ends_with(".wal")) return 0;
+std::optional<Lsn> segment_lsn(std::string_view name) {
+  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
   Lsn lsn = 0;
-  for (size_t i = 0; i < 20; ++i) {
-    if (name[i] < '0' || name[i] > '9') return 0;
-    lsn = lsn * 10 + static_cast<Lsn>(name[i] - '0');
-  }
+  const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, lsn);
+  if (error != std::errc() || end != name.data() + kDigits || lsn == 0) return {};
   return lsn;
 }
 
-uint32_t encode_record(const LogRecord& record, uint32_t previous_crc, std::string& out) {
-  std::array<std::byte, kRecordHeaderBytes> header{};
-  store_u32(&header[4], static_cast<uint32_t>(record.payload.size()));
-  store_u64(&header[8], record.lsn);
-  store_u64(&header[16], record.unix_micros);
-  header[24] = std::byte{record.op};
-  const uint32_t crc = crc32c(record.payload, crc32c(Bytes(header).subspan(4), previous_crc));
-  store_u32(&header[0], crc);
-  put_bytes(out, header);
+std::string encode_segment_header(const SegmentHeader& header) {
+  std::string out(kMagic);
+  put_u32(out, kVersion);
+  put_u32(out, crc32c(as_bytes(out)));
+  put_u64(out, header.first_lsn);
+  put_u64(out, header.previous_unix_micros);
+  put_u32(out, header.previous_crc);
+  out.resize(kSegmentHeaderBytes, '\0');
+  const uint32_t crc = header_crc(as_bytes(out));
+  std::memcpy(out.data() + kHeaderCrcAt, &crc, sizeof crc);
+  return out;
+}
+
+Result<SegmentHeader> read_segment_header(const File& file, const std::string& path) {
+  std::vector<std::byte> page(kSegmentHeaderBytes);
+  TRY_ASSIGN(const size_t got, file.read(0, page));
+  const Bytes bytes(page);
+  const Status missing(Code::kNotFound, path + ": byte 0: no whole segment header");
+  if (got < kSegmentHeaderBytes) return missing.clone();
+  Reader reader(bytes);
+  const Bytes magic = reader.bytes(kMagic.size());
+  const uint32_t version = reader.u32();
+  if (as_text(magic) != kMagic || reader.u32() != crc32c(bytes.first(kHeadBytes - 4)))
+    return missing.clone();
+  if (version > kVersion) {
+    return Status(Code::kUnimplemented, path + ": log format " + std::to_string(version) +
+                                            ", this program reads up to " +
+                                            std::to_string(kVersion));
+  }
+  SegmentHeader header;
+  header.first_lsn = reader.u64();
+  header.previous_unix_micros = reader.u64();
+  header.previous_crc = reader.u32();
+  if (reader.u32() != header_crc(bytes)) return missing.clone();
+  return header;
+}
+
+std::string encode_mark(Lsn first_lsn, Lsn lsn) {
+  std::string out;
+  put_u64(out, lsn);
+  put_u32(out, mark_crc(as_bytes(out), first_lsn));
+  return out;
+}
+
+Result<Lsn> read_mark(const File& file, Lsn first_lsn) {
+  std::byte bytes[kMarkBytes];
+  TRY_ASSIGN(const size_t got, file.read(kMarkOffset, bytes));
+  if (got < kMarkBytes || load_u32(bytes + 8) != mark_crc(Bytes(bytes, 8), first_lsn))
+    return Lsn{0};
+  return load_u64(bytes);
+}
+
+uint64_t record_bytes(uint64_t payload_bytes) {
+  return (kRecordHeaderBytes + payload_bytes + 7) / 8 * 8;
+}
+
+uint32_t append_record(std::string& out, const LogRecord& record, uint32_t seed) {
+  const size_t start = out.size();
+  put_u32(out, 0);
+  put_u32(out, static_cast<uint32_t>(record.payload.size()));
+  put_u64(out, record.lsn);
+  put_u64(out, record.unix_micros);
+  put_u8(out, record.op);
+  out.resize(start + kRecordHeaderBytes, '\0');
   put_bytes(out, record.payload);
-  out.append(padded(record.payload.size()) - record.payload.size(), '\0');
+  out.resize(start + record_bytes(record.payload.size()), '\0');
+  const uint32_t crc = crc32c(as_bytes(std::string_view(out).substr(start + 4)), seed);
+  std::memcpy(out.data() + start, &crc, sizeof crc);
   return crc;
 }
 
-Result<std::unique_ptr<Segment>> Segment::create(FileSystem& files, const std::string& dir,
-                                                 Lsn first_lsn, uint32_t previous_crc) {
-  const std::string path = dir + "/" + segment_name(first_lsn);
-  TRY_ASSIGN(std::unique_ptr<File> file, files.open(path, OpenMode::kTruncate));
-  std::vector<std::byte> header(kSegmentHeaderBytes);
-  store_u64(header.data(), kMagic);
-  store_u32(header.data() + 8, kFormat);
-  store_u64(header.data() + 16, first_lsn);
-  store_u32(header.data() + 24, previous_crc);
-  store_u32(header.data() + 12, header_crc(header));
-  TRY(file->write(0, header));
-  TRY(file->sync());
-  TRY(files.sync_dir(dir));
-  std::unique_ptr<Segment> segment(new Segment(std::move(file), path, first_lsn));
-  segment->seed_ = previous_crc;
-  segment->allocated_ = kSegmentHeaderBytes;
-  return segment;
-}
-
-Result<std::unique_ptr<Segment>> Segment::open(FileSystem& files, const std::string& dir,
-                                               Lsn first_lsn) {
-  const std::string path = dir + "/" + segment_name(first_lsn);
-  TRY_ASSIGN(std::unique_ptr<File> file, files.open(path, OpenMode::kReadWrite));
-  std::array<std::byte, kHeaderFieldsBytes> header{};
-  TRY_ASSIGN(const size_t got, file->read(0, header));
-  if (got < header.size() || load_u64(header.data()) != kMagic ||
-      load_u32(&header[12]) != header_crc(header) || load_u64(&header[16]) != first_lsn) {
-    return Status(Code::kCorruption, path + ": damaged header at offset 0");
+Result<SegmentEnd> scan_segment(const SegmentScan& scan, const LogVisitor& visit) {
+  SegmentEnd end;
+  end.last_lsn = scan.header.first_lsn - 1;
+  end.last_crc = scan.header.previous_crc;
+  end.last_unix_micros = scan.header.previous_unix_micros;
+  TRY_ASSIGN(const uint64_t size, scan.file->size());
+  Window window(*scan.file, size);
+  while (end.last_lsn < scan.limit) {
+    TRY_ASSIGN(const Bytes head, window.at(end.offset, kRecordHeaderBytes));
+    end.why = "the end of the log";
+    if (std::all_of(head.begin(), head.end(), [](std::byte b) { return b == std::byte{0}; })) break;
+    Reader reader(head);
+    RecordHeader header;
+    header.crc = reader.u32();
+    header.length = reader.u32();
+    header.lsn = reader.u64();
+    header.unix_micros = reader.u64();
+    header.op = reader.u8();
+    end.why = check_header(header, end.last_lsn + 1, scan.record_bytes_max);
+    if (!end.why.empty()) break;
+    const uint64_t whole = record_bytes(header.length);
+    end.why = "a record that ends beyond the file";
+    if (end.offset + whole > size) break;
+    TRY_ASSIGN(const Bytes bytes, window.at(end.offset, whole));
+    end.why = "a record that fails its checksum";
+    if (bytes.size() < whole || crc32c(bytes.subspan(4), end.last_crc) != header.crc) break;
+    end.why.clear();
+    LogRecord record{header.lsn, header.unix_micros, header.op,
+                     bytes.subspan(kRecordHeaderBytes, header.length)};
+    TRY(visit(record));
+    if (end.last_lsn + 1 == scan.header.first_lsn) end.first_unix_micros = header.unix_micros;
+    end.last_lsn = header.lsn;
+    end.last_crc = header.crc;
+    end.last_unix_micros = header.unix_micros;
+    end.offset += whole;
+    if (header.lsn <= scan.mark) end.after_mark = end.offset;
   }
-  if (load_u32(&header[8]) != kFormat) {
-    return Status(Code::kUnimplemented,
-                  path + " has log format " + std::to_string(load_u32(&header[8])) +
-                      ", this server reads format " + std::to_string(kFormat));
-  }
-  std::unique_ptr<Segment> segment(new Segment(std::move(file), path, first_lsn));
-  segment->seed_ = load_u32(&header[24]);
-  TRY_ASSIGN(segment->allocated_, segment->file_->size());
-  return segment;
-}
-
-Result<Lsn> Segment::mark() const {
-  std::array<std::byte, 12> mark{};
-  TRY_ASSIGN(const size_t got, file_->read(kMarkOffset, mark));
-  if (got < mark.size() || load_u32(&mark[8]) != crc32c(Bytes(mark).first(8), kFormat)) {
-    return Lsn{0};
-  }
-  return load_u64(mark.data());
-}
-
-Status Segment::set_mark(Lsn synced) {
-  std::array<std::byte, 12> mark{};
-  store_u64(mark.data(), synced);
-  store_u32(&mark[8], crc32c(Bytes(mark).first(8), kFormat));
-  return file_->write(kMarkOffset, mark);
-}
-
-Result<SegmentScan> Segment::scan(Lsn from, Lsn to, uint64_t record_bytes_max,
-                                  const LogVisitor& visit) const {
-  SegmentScan found;
-  found.last_lsn = first_lsn_ - 1;
-  found.crc = seed_;
-  TRY_ASSIGN(const uint64_t size, file_->size());
-  std::vector<std::byte> buffer;
-  uint64_t begin = found.end;  // file offset of buffer[0]
-  // Makes [found.end, found.end + bytes) available; null when the file ends before.
-  const auto want = [&](uint64_t bytes) -> Result<const std::byte*> {
-    if (bytes > size || found.end > size - bytes) return nullptr;
-    if (found.end + bytes > begin + buffer.size()) {
-      begin = found.end;
-      buffer.resize(std::min(std::max(bytes, kReadStep), size - begin));
-      TRY_ASSIGN(const size_t got, file_->read(begin, buffer));
-      if (got < bytes) return nullptr;
-    }
-    return buffer.data() + (found.end - begin);
-  };
-  for (;;) {
-    TRY_ASSIGN(const std::byte* header, want(kRecordHeaderBytes));
-    if (header == nullptr) return found;
-    const uint32_t length = load_u32(header + 4);
-    if (load_u64(header + 8) != found.last_lsn + 1 || length > record_bytes_max) return found;
-    TRY_ASSIGN(const std::byte* bytes, want(kRecordHeaderBytes + padded(length)));
-    if (bytes == nullptr) return found;
-    const Bytes whole(bytes, kRecordHeaderBytes + length);
-    const uint32_t crc = crc32c(whole.subspan(4), found.crc);
-    if (crc != load_u32(bytes)) return found;
-    const LogRecord record{load_u64(bytes + 8), load_u64(bytes + 16),
-                           static_cast<uint8_t>(bytes[24]), whole.subspan(kRecordHeaderBytes)};
-    if (record.lsn >= from && record.lsn <= to) TRY(visit(record));
-    if (found.last_lsn < first_lsn_) found.first_unix_micros = record.unix_micros;
-    found.last_lsn = record.lsn;
-    found.last_unix_micros = record.unix_micros;
-    found.end += kRecordHeaderBytes + padded(length);
-    found.crc = crc;
-  }
-}
-
-Status Segment::append(uint64_t offset, Bytes data) {
-  const uint64_t end = offset + data.size();
-  TRY(file_->write(offset, data));
-  if (end <= allocated_) return {};
-  allocated_ = end;
-  const std::vector<std::byte> zeros(std::clamp(end / 2, kGrowMin, kGrowMax));
-  // Growing ahead only saves the file system work: without room the log goes on without it.
-  if (const Status grown = file_->write(end, zeros); grown.ok()) {
-    allocated_ = end + zeros.size();
-  } else if (grown.code() != Code::kNoSpace) {
-    return grown.clone();
-  }
-  return {};
-}
-
-Status Segment::cut(uint64_t offset) {
-  TRY(file_->truncate(offset));
-  allocated_ = offset;
-  return file_->sync();
-}
-
-Status Segment::erase(uint64_t offset) {
-  TRY_ASSIGN(const uint64_t size, file_->size());
-  if (size <= offset) return {};
-  const std::array<std::byte, kRecordHeaderBytes> zeros{};
-  return file_->write(offset, Bytes(zeros).first(std::min(kRecordHeaderBytes, size - offset)));
-}
-
-Result<bool> Segment::has_data(uint64_t offset) const {
-  std::vector<std::byte> buffer(kReadStep);
-  for (;; offset += buffer.size()) {
-    TRY_ASSIGN(const size_t got, file_->read(offset, buffer));
-    for (size_t i = 0; i < got; ++i) {
-      if (buffer[i] != std::byte{0}) return true;
-    }
-    if (got < buffer.size()) return false;
-  }
+  return end;
 }
 
 }  // namespace ferres

@@ -160,7 +160,7 @@ Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest
   TRY_ASSIGN(const std::vector<std::string> manifests, files.list(manifest_dir));
   bool removed = false;
   for (const std::string& name : manifests) {
-    const bool temporary = name.ends_with(".tmp");
+    const bool temporary = name.ends_with(".manifest.tmp");
     const std::optional<Lsn> lsn = lsn_of(name);
     if (!temporary && (!lsn || std::find(keep.begin(), keep.end(), *lsn) != keep.end())) continue;
     TRY(files.remove(manifest_dir + "/" + name));

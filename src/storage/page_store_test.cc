@@ -9,17 +9,10 @@
 
 #include "base/epoch.h"
 #include "base/random.h"
+#include "storage/test_support.h"
 
 namespace ferres {
 namespace {
-
-std::string fresh_dir(const std::string& name) {
-  const auto dir = std::filesystem::temp_directory_path() /
-                   ("ferres_page_store_" + std::to_string(::getpid()) + "_" + name);
-  std::filesystem::remove_all(dir);
-  std::filesystem::create_directories(dir);
-  return dir.string();
-}
 
 StoreManifest empty_store() {
   StoreManifest manifest;
