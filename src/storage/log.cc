@@ -292,8 +292,11 @@ Status Log::State::append() {
   step(end_after);
   if (Status written = file->write(end, as_bytes(buffer)); !written.ok()) {
     if (written.code() != Code::kNoSpace) return poison(std::move(written));
-    // A part may have been written: behind a shorter record it could pass for one later.
-    if (Status cut = file->truncate(end); !cut.ok()) return poison(std::move(cut));
+    // A part may have been written, whole records even: neither the next record nor a crash may
+    // bring them to life, for the caller says that they were refused.
+    Status cut = file->truncate(end);
+    if (cut.ok()) cut = file->sync();
+    if (!cut.ok()) return poison(std::move(cut));
     allocated = end;
     return written;
   }
