@@ -1,0 +1,262 @@
+// Tests of a collection through its public face, on the real disk with a thread pool.
+#include "collection/collection.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/random.h"
+
+namespace ferres {
+namespace {
+
+class CollectionTest : public ::testing::Test {
+ protected:
+  CollectionTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_) {
+    dir_ = ::testing::TempDir() + "/collection_test_" + random_uuid();
+    executor_ = make_thread_pool(2);
+    config_.name = "docs";
+    config_.dimension = 4;
+    config_.metric = Metric::kEuclidean;
+    config_.uuid = "u";
+    open();
+  }
+  ~CollectionTest() override {
+    if (collection_) (void)collection_->close(false).ok();
+    collection_.reset();
+    executor_.reset();
+    (void)posix_files().remove_tree(dir_).ok();
+  }
+  void open() {
+    const Environment env{&posix_files(), executor_.get(), &clock_, &commit_clock_};
+    auto opened = Collection::open(env, dir_, config_, options_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    collection_ = *std::move(opened);
+  }
+  void reopen(bool checkpoint) {
+    ASSERT_TRUE(collection_->close(checkpoint).ok());
+    collection_.reset();
+    open();
+  }
+  UpsertResult put(const std::string& id, std::vector<float> vector, std::string metadata = "{}",
+                   std::optional<std::string> ns = std::nullopt,
+                   std::optional<uint64_t> ttl = std::nullopt) {
+    UpsertRequest request;
+    request.points.push_back({id, ns, std::move(vector), std::move(metadata), ttl});
+    auto result = collection_->upsert(std::move(request));
+    EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error().message());
+    return result.ok() ? *result : UpsertResult{};
+  }
+  uint64_t remove(const std::string& id, std::optional<std::string> ns = std::nullopt) {
+    return collection_->remove({{id}, std::move(ns), false})->deleted;
+  }
+  std::vector<std::string> search(std::vector<float> vector, uint32_t limit,
+                                  const Predicate* filter = nullptr,
+                                  std::optional<std::string> ns = std::nullopt) {
+    SearchRequest request;
+    request.vector = std::move(vector);
+    request.limit = limit;
+    request.filter = filter;
+    request.ns = std::move(ns);
+    auto result = collection_->search(request);
+    EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error().message());
+    std::vector<std::string> ids;
+    if (!result.ok()) return ids;
+    for (const SearchHit& hit : result->hits) ids.push_back(hit.point.id);
+    return ids;
+  }
+  uint64_t count() {
+    ListRequest request;
+    request.count_only = true;
+    return collection_->list(request)->total;
+  }
+
+  std::string dir_;
+  ManualClock clock_;
+  CommitClock commit_clock_;
+  std::unique_ptr<Executor> executor_;
+  CollectionConfig config_;
+  CollectionOptions options_;
+  std::shared_ptr<Collection> collection_;
+};
+
+using Ids = std::vector<std::string>;
+
+TEST_F(CollectionTest, AnswersWhatWasUpserted) {
+  put("a", {0, 0, 0, 0}, R"({"k":1})");
+  const UpsertResult result = put("b", {1, 0, 0, 0});
+  EXPECT_EQ(result.lsn, 2u);
+  EXPECT_EQ(result.upserted, 1u);
+  EXPECT_EQ(search({0.9f, 0, 0, 0}, 2), (Ids{"b", "a"}));
+  const auto point = collection_->get("a", std::nullopt);
+  ASSERT_TRUE(point.ok());
+  EXPECT_EQ(point->metadata_json, R"({"k":1})");
+  EXPECT_EQ(point->vector, (std::vector<float>{0, 0, 0, 0}));
+  EXPECT_EQ(point->version, 1u);
+  EXPECT_EQ(point->created_at, 1'700'000'000u);
+}
+
+TEST_F(CollectionTest, UpsertReplaces) {
+  put("a", {0, 0, 0, 0}, R"({"k":1})");
+  put("a", {5, 0, 0, 0}, R"({"k":2})");
+  EXPECT_EQ(count(), 1u);
+  EXPECT_EQ(search({0, 0, 0, 0}, 5), (Ids{"a"}));
+  EXPECT_EQ(collection_->get("a", std::nullopt)->metadata_json, R"({"k":2})");
+}
+
+TEST_F(CollectionTest, DeletedPointIsGoneAndItsIdFree) {
+  put("a", {0, 0, 0, 0});
+  EXPECT_EQ(remove("a"), 1u);
+  EXPECT_EQ(remove("a"), 0u);
+  EXPECT_TRUE(search({0, 0, 0, 0}, 5).empty());
+  EXPECT_EQ(collection_->get("a", std::nullopt).error().code(), Code::kNotFound);
+  put("a", {1, 1, 1, 1});
+  EXPECT_EQ(search({0, 0, 0, 0}, 5), (Ids{"a"}));
+}
+
+TEST_F(CollectionTest, InvalidPointsAreListedAndTheOthersStored) {
+  UpsertRequest request;
+  request.points.push_back({"ok", std::nullopt, {1, 2, 3, 4}, "{}", std::nullopt});
+  request.points.push_back({"short", std::nullopt, {1, 2}, "{}", std::nullopt});
+  request.points.push_back({"nan", std::nullopt, {1, NAN, 3, 4}, "{}", std::nullopt});
+  request.points.push_back({"", std::nullopt, {1, 2, 3, 4}, "{}", std::nullopt});
+  const UpsertRequest again = request;
+  const auto result = collection_->upsert(std::move(request));
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->upserted, 1u);
+  ASSERT_EQ(result->failed.size(), 3u);
+  EXPECT_EQ(result->failed[0].second, "dimension mismatch: expected 4, got 2");
+  EXPECT_EQ(result->failed[1].second, "non-finite value at index 1");
+  UpsertRequest atomic = again;
+  atomic.atomic = true;
+  EXPECT_EQ(collection_->upsert(std::move(atomic)).error().code(), Code::kInvalidArgument);
+}
+
+TEST_F(CollectionTest, NamespacesKeepEqualIdsApart) {
+  put("a", {0, 0, 0, 0}, "{}");
+  put("a", {1, 0, 0, 0}, "{}", "t1");
+  put("a", {2, 0, 0, 0}, "{}", "t2");
+  EXPECT_EQ(count(), 3u);
+  EXPECT_EQ(search({0, 0, 0, 0}, 5).size(), 3u);
+  EXPECT_EQ(search({0, 0, 0, 0}, 5, nullptr, "t2").size(), 1u);
+  EXPECT_EQ(collection_->get("a", "t1")->vector[0], 1.0f);
+  EXPECT_EQ(remove("a", "t1"), 1u);
+  EXPECT_EQ(count(), 2u);
+  EXPECT_EQ(collection_->get("a", std::nullopt)->vector[0], 0.0f);
+}
+
+TEST_F(CollectionTest, ExpiredPointsAreHiddenAtOnceAndSweptLater) {
+  put("a", {0, 0, 0, 0}, "{}", std::nullopt, 10);
+  put("b", {1, 0, 0, 0});
+  EXPECT_EQ(count(), 2u);
+  clock_.advance_micros(11'000'000);
+  EXPECT_EQ(count(), 1u);
+  EXPECT_EQ(search({0, 0, 0, 0}, 5), (Ids{"b"}));
+  EXPECT_EQ(collection_->get("a", std::nullopt).error().code(), Code::kNotFound);
+  EXPECT_EQ(remove("a"), 0u);
+  collection_->sweep_expired();
+  put("c", {2, 0, 0, 0});
+  EXPECT_EQ(collection_->stats().points, 2u);
+}
+
+TEST_F(CollectionTest, FiltersSearchesAndLists) {
+  for (int i = 0; i < 50; ++i) {
+    put("p" + std::to_string(i), {static_cast<float>(i), 0, 0, 0},
+        R"({"even":)" + std::string(i % 2 == 0 ? "true" : "false") + "}");
+  }
+  const Predicate even = *Predicate::parse(R"({"even":true})");
+  EXPECT_EQ(search({7, 0, 0, 0}, 3, &even).size(), 3u);
+  for (const auto& id : search({7, 0, 0, 0}, 50, &even)) {
+    EXPECT_EQ(std::stoi(id.substr(1)) % 2, 0);
+  }
+  ListRequest request;
+  request.filter = &even;
+  request.limit = 10;
+  request.offset = 20;
+  const auto page = collection_->list(request);
+  EXPECT_EQ(page->total, 25u);
+  ASSERT_EQ(page->points.size(), 5u);
+  EXPECT_EQ(page->points[0].id, "p40");
+}
+
+TEST_F(CollectionTest, SearchByIdLeavesThePointOut) {
+  put("a", {0, 0, 0, 0});
+  put("b", {1, 0, 0, 0});
+  SearchRequest request;
+  request.id = "a";
+  request.limit = 5;
+  const auto result = collection_->search(request);
+  ASSERT_EQ(result->hits.size(), 1u);
+  EXPECT_EQ(result->hits[0].point.id, "b");
+  EXPECT_EQ(result->hits[0].score, 1.0f);
+}
+
+TEST_F(CollectionTest, SurvivesReopeningFromTheLogAndFromACheckpoint) {
+  for (int i = 0; i < 300; ++i) put("p" + std::to_string(i), {static_cast<float>(i), 0, 0, 0});
+  remove("p7");
+  for (const bool checkpoint : {false, true, false}) {
+    reopen(checkpoint);
+    EXPECT_EQ(count(), 299u);
+    EXPECT_EQ(search({7, 0, 0, 0}, 2), (Ids{"p6", "p8"}));
+    EXPECT_EQ(collection_->stats().lsn, 301u);
+  }
+  EXPECT_EQ(put("more", {1, 1, 1, 1}).lsn, 302u);
+}
+
+TEST_F(CollectionTest, CheckpointsWhileWritingLoseNothing) {
+  const uint64_t seed = random_seed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Random random(seed);
+  std::map<std::string, float> expected;
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 100; ++i) {
+      const std::string id = "p" + std::to_string(random.below(300));
+      if (random.one_in(4)) {
+        EXPECT_EQ(remove(id), expected.erase(id));
+        continue;
+      }
+      const auto value = static_cast<float>(random.below(1000));
+      put(id, {value, 0, 0, 0});
+      expected[id] = value;
+    }
+    if (round % 2 == 0) ASSERT_TRUE(collection_->checkpoint().ok());
+    if (round % 3 == 2) reopen(false);
+    EXPECT_EQ(count(), expected.size());
+    for (const auto& [id, value] : expected) {
+      const auto point = collection_->get(id, std::nullopt);
+      ASSERT_TRUE(point.ok()) << id;
+      EXPECT_EQ(point->vector[0], value);
+    }
+  }
+}
+
+TEST_F(CollectionTest, GraphAnswersLikeTheScan) {
+  options_.flat_points_max = 100;
+  reopen(false);
+  Random random(5);
+  UpsertRequest request;
+  for (int i = 0; i < 1000; ++i) {
+    std::vector<float> vector(4);
+    for (float& x : vector) x = static_cast<float>(random.unit());
+    request.points.push_back({"p" + std::to_string(i), std::nullopt, vector, "{}", std::nullopt});
+  }
+  ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  ASSERT_TRUE(collection_->link_all().ok());
+  EXPECT_EQ(collection_->stats().unlinked_points, 0u);
+  int same = 0;
+  for (int i = 0; i < 50; ++i) {
+    SearchRequest query;
+    for (int d = 0; d < 4; ++d) query.vector.push_back(static_cast<float>(random.unit()));
+    query.limit = 10;
+    const auto walked = collection_->search(query);
+    query.exact = true;
+    const auto scanned = collection_->search(query);
+    for (size_t h = 0; h < 10; ++h) same += walked->hits[h].point.id == scanned->hits[h].point.id;
+  }
+  EXPECT_GT(same, 490);
+}
+
+}  // namespace
+}  // namespace ferres
