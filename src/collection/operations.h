@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/coding.h"
 #include "base/status.h"
 #include "base/types.h"
 
@@ -47,13 +48,13 @@ Result<std::vector<std::string_view>> decode_ids(Bytes payload);
 /// Takes points off an upsert's payload one by one.
 class PointDecoder {
  public:
-  explicit PointDecoder(Bytes payload) : rest_(payload) {}
-  bool done() const { return rest_.empty(); }
+  explicit PointDecoder(Bytes payload) : reader_(payload) {}
+  bool done() const { return reader_.ok() && reader_.at_end(); }
   /// The next point; views live as long as the payload.
   Status next(PointRecord& point, std::vector<float>& vector);
 
  private:
-  Bytes rest_;
+  Reader reader_;
 };
 
 }  // namespace ferres
