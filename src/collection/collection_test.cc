@@ -1,11 +1,11 @@
 // Tests of a collection through its public face, on the real disk with a thread pool.
 #include "collection/collection.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
+
+#include <gtest/gtest.h>
 
 #include "base/random.h"
 
@@ -64,7 +64,8 @@ class CollectionTest : public ::testing::Test {
     EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error().message());
     std::vector<std::string> ids;
     if (!result.ok()) return ids;
-    for (const SearchHit& hit : result->hits) ids.push_back(hit.point.id);
+    for (const SearchHit& hit : result->hits)
+      ids.push_back(hit.point.id);
     return ids;
   }
   uint64_t count() {
@@ -194,7 +195,8 @@ TEST_F(CollectionTest, SearchByIdLeavesThePointOut) {
 }
 
 TEST_F(CollectionTest, SurvivesReopeningFromTheLogAndFromACheckpoint) {
-  for (int i = 0; i < 300; ++i) put("p" + std::to_string(i), {static_cast<float>(i), 0, 0, 0});
+  for (int i = 0; i < 300; ++i)
+    put("p" + std::to_string(i), {static_cast<float>(i), 0, 0, 0});
   remove("p7");
   for (const bool checkpoint : {false, true, false}) {
     reopen(checkpoint);
@@ -221,7 +223,9 @@ TEST_F(CollectionTest, CheckpointsWhileWritingLoseNothing) {
       put(id, {value, 0, 0, 0});
       expected[id] = value;
     }
-    if (round % 2 == 0) ASSERT_TRUE(collection_->checkpoint().ok());
+    if (round % 2 == 0) {
+      ASSERT_TRUE(collection_->checkpoint().ok());
+    }
     if (round % 3 == 2) reopen(false);
     EXPECT_EQ(count(), expected.size());
     for (const auto& [id, value] : expected) {
@@ -239,7 +243,8 @@ TEST_F(CollectionTest, GraphAnswersLikeTheScan) {
   UpsertRequest request;
   for (int i = 0; i < 1000; ++i) {
     std::vector<float> vector(4);
-    for (float& x : vector) x = static_cast<float>(random.unit());
+    for (float& x : vector)
+      x = static_cast<float>(random.unit());
     request.points.push_back({"p" + std::to_string(i), std::nullopt, vector, "{}", std::nullopt});
   }
   ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
@@ -248,12 +253,14 @@ TEST_F(CollectionTest, GraphAnswersLikeTheScan) {
   int same = 0;
   for (int i = 0; i < 50; ++i) {
     SearchRequest query;
-    for (int d = 0; d < 4; ++d) query.vector.push_back(static_cast<float>(random.unit()));
+    for (int d = 0; d < 4; ++d)
+      query.vector.push_back(static_cast<float>(random.unit()));
     query.limit = 10;
     const auto walked = collection_->search(query);
     query.exact = true;
     const auto scanned = collection_->search(query);
-    for (size_t h = 0; h < 10; ++h) same += walked->hits[h].point.id == scanned->hits[h].point.id;
+    for (size_t h = 0; h < 10; ++h)
+      same += walked->hits[h].point.id == scanned->hits[h].point.id;
   }
   EXPECT_GT(same, 490);
 }

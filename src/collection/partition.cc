@@ -156,15 +156,15 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
     const StoreManifest& manifest) const {
   auto derived = std::make_unique<Derived>();
   TRY_ASSIGN(derived->store, PageStore::open(files_, dir_, manifest));
-  TRY_ASSIGN(Arena * header_arena, derived->store->arena({.id = 1, .name = "header"}));
+  TRY_ASSIGN(derived->header_arena, derived->store->arena({.id = 1, .name = "header"}));
   TRY_ASSIGN(Arena * ids, derived->store->arena({.id = 2, .name = "ids", .huge_pages = true}));
-  TRY_ASSIGN(Arena * tail, derived->store->arena({.id = 3, .name = "tail"}));
+  TRY_ASSIGN(derived->tail_arena, derived->store->arena({.id = 3, .name = "tail"}));
   IndexHeader header{};
   if (!manifest.arenas.empty()) {
-    TRY_ASSIGN(header, load<IndexHeader>(*header_arena));
+    TRY_ASSIGN(header, load<IndexHeader>(*derived->header_arena));
     TRY(check_version(header.version));
     TRY(ids->verify(0, ids->bytes()));
-    TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*tail, header.tail));
+    TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*derived->tail_arena, header.tail));
     for (const Slot slot : slots)
       derived->tail.push(slot);
   }
@@ -241,14 +241,12 @@ Status Partition::save_headers() {
 
   Derived& derived = *derived_.load();
   const std::vector<Slot> tail = derived.tail.front(derived.tail.size());
-  TRY_ASSIGN(Arena * tail_arena, derived.store->arena({.id = 3, .name = "tail"}));
-  TRY_ASSIGN(Arena * header_arena, derived.store->arena({.id = 1, .name = "header"}));
-  TRY(save_slots(*tail_arena, tail));
+  TRY(save_slots(*derived.tail_arena, tail));
   IndexHeader index{};
   index.version = kLayoutVersion;
   index.tail = tail.size();
   index.ids = derived.ids->header();
-  return save(*header_arena, index);
+  return save(*derived.header_arena, index);
 }
 
 Status Partition::begin_checkpoint() {

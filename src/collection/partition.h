@@ -43,6 +43,8 @@ class Partition {
   /// What can be rebuilt from the points.
   struct Derived {
     std::unique_ptr<PageStore> store;
+    Arena* header_arena = nullptr;
+    Arena* tail_arena = nullptr;
     std::unique_ptr<IdMap> ids;
     std::unique_ptr<ANNIndex> index;
     Tail tail;

@@ -1,9 +1,9 @@
 // Tests of collection/record_heap.h, slot_table.h and id_map.h on one page store.
 #include "collection/record_heap.h"
 
-#include <gtest/gtest.h>
-
 #include <map>
+
+#include <gtest/gtest.h>
 
 #include "base/epoch.h"
 #include "base/random.h"
@@ -120,7 +120,8 @@ TEST_F(IdMapTest, HoldsWhatAMultimapHolds) {
   const uint64_t seed = random_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);
-  IdMap map(arena(1), {});
+  Arena& entries = arena(1);
+  IdMap map(entries, {});
   std::multimap<uint32_t, Slot> expected;
   for (int i = 0; i < 60'000; ++i) {
     // Few distinct hashes, bunched at both ends: long probes that wrap around.
@@ -134,7 +135,7 @@ TEST_F(IdMapTest, HoldsWhatAMultimapHolds) {
     }
   }
   EXPECT_EQ(map.header().living, expected.size());
-  IdMap reopened(arena(1), map.header());
+  IdMap reopened(entries, map.header());
   const EpochGuard guard;
   for (const auto& [hash, slot] : expected) {
     EXPECT_TRUE(reopened.find(hash, [wanted = slot](Slot found) { return found == wanted; }));

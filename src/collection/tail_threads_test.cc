@@ -1,8 +1,8 @@
 // Tests of collection/tail.h, with a reader beside the lane.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <atomic>
+
+#include <gtest/gtest.h>
 
 #include "base/epoch.h"
 #include "base/executor.h"
@@ -13,7 +13,8 @@ namespace {
 
 TEST(Tail, PopsInTheOrderOfPushes) {
   Tail tail;
-  for (Slot i = 0; i < 20'000; ++i) tail.push(i);
+  for (Slot i = 0; i < 20'000; ++i)
+    tail.push(i);
   EXPECT_EQ(tail.size(), 20'000u);
   EXPECT_EQ(tail.front(3), (std::vector<Slot>{0, 1, 2}));
   tail.pop(10'001);
@@ -42,7 +43,8 @@ TEST(TailThreads, SnapshotIsAlwaysARunOfPushes) {
     do {
       const EpochGuard guard;
       tail.snapshot(slots);
-      for (size_t i = 1; i < slots.size(); ++i) ASSERT_EQ(slots[i], slots[i - 1] + 1);
+      for (size_t i = 1; i < slots.size(); ++i)
+        ASSERT_EQ(slots[i], slots[i - 1] + 1);
     } while (!done);
   });
 }
