@@ -1,0 +1,122 @@
+// Readers, writers, checkpoints and linking at once. What a search answers must be a state that
+// some LSN had: points of one batch appear together, deleted points never come back.
+#include <atomic>
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "collection/collection.h"
+
+namespace ferres {
+namespace {
+
+constexpr int kDim = 8;
+
+std::vector<float> vector_of(Random& random) {
+  std::vector<float> vector(kDim);
+  for (float& x : vector)
+    x = static_cast<float>(random.unit() - 0.5);
+  return vector;
+}
+
+class CollectionThreads : public ::testing::Test {
+ protected:
+  CollectionThreads() : commit_clock_(system_clock()) {
+    dir_ = ::testing::TempDir() + "/collection_threads_" + random_uuid();
+    executor_ = make_thread_pool(3);
+    CollectionConfig config;
+    config.name = "docs";
+    config.dimension = kDim;
+    config.metric = Metric::kCosine;
+    CollectionOptions options;
+    options.flat_points_max = 200;
+    options.checkpoint_log_bytes = 200'000;
+    const Environment env{&posix_files(), executor_.get(), &system_clock(), &commit_clock_};
+    collection_ = *Collection::open(env, dir_, config, options);
+  }
+  ~CollectionThreads() override {
+    EXPECT_TRUE(collection_->close(true).ok());
+    collection_.reset();
+    executor_.reset();
+    (void)posix_files().remove_tree(dir_).ok();
+  }
+  std::string dir_;
+  CommitClock commit_clock_;
+  std::unique_ptr<Executor> executor_;
+  std::shared_ptr<Collection> collection_;
+};
+
+TEST_F(CollectionThreads, ReadersSeeWholeBatches) {
+  std::atomic<bool> done{false};
+  const auto threads = make_thread_pool(4);
+  threads->parallel_for(4, [&](size_t role) {
+    Random random(role + 1);
+    if (role == 0) {  // batches of ten points that carry the batch's number, replaced over and over
+      for (int batch = 0; batch < 60; ++batch) {
+        UpsertRequest request;
+        for (int i = 0; i < 10; ++i) {
+          request.points.push_back({std::to_string(batch % 30) + "-" + std::to_string(i),
+                                    std::nullopt, vector_of(random),
+                                    "{\"batch\":" + std::to_string(batch) + "}", std::nullopt});
+        }
+        ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+        if (batch % 20 == 19) {
+          ASSERT_TRUE(collection_->checkpoint().ok());
+        }
+      }
+      done = true;
+      return;
+    }
+    do {
+      ListRequest list;
+      list.count_only = true;
+      EXPECT_EQ(collection_->list(list)->total % 10, 0u);
+      SearchRequest search;
+      search.vector = vector_of(random);
+      search.limit = 10;
+      search.exact = role == 1;
+      const auto result = collection_->search(search);
+      ASSERT_TRUE(result.ok());
+      for (size_t i = 1; i < result->hits.size(); ++i) {
+        EXPECT_LE(result->hits[i - 1].score, result->hits[i].score);
+      }
+    } while (!done);
+  });
+  EXPECT_EQ(collection_->stats().points, 300u);
+}
+
+TEST_F(CollectionThreads, AcknowledgedDeleteIsNeverAnsweredAgain) {
+  std::atomic<int> deleted{0};
+  Random seeded(7);
+  UpsertRequest request;
+  for (int i = 0; i < 600; ++i) {
+    request.points.push_back(
+        {std::to_string(i), std::nullopt, vector_of(seeded), "{}", std::nullopt});
+  }
+  ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  const auto threads = make_thread_pool(3);
+  threads->parallel_for(3, [&](size_t role) {
+    Random random(role + 11);
+    if (role == 0) {
+      for (int i = 0; i < 200; ++i) {
+        ASSERT_EQ(collection_->remove({{std::to_string(i)}, std::nullopt, false})->deleted, 1u);
+        deleted = i + 1;
+      }
+      return;
+    }
+    while (deleted < 200) {
+      const int before = deleted;
+      SearchRequest search;
+      search.vector = vector_of(random);
+      search.limit = 20;
+      const auto result = collection_->search(search);
+      ASSERT_TRUE(result.ok());
+      for (const SearchHit& hit : result->hits)
+        EXPECT_GE(std::stoi(hit.point.id), before);
+    }
+  });
+  EXPECT_EQ(collection_->stats().points, 400u);
+}
+
+}  // namespace
+}  // namespace ferres
