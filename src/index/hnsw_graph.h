@@ -1,0 +1,146 @@
+// The stored graph: blocks of neighbours in arenas, and the only code that reads and writes them
+// (format: hnsw_layout.h). It keeps edges and their lists of incoming edges consistent, and knows
+// nothing of distances: which edge to make is decided in hnsw_linker.
+//
+// One guarantee is kept here because nothing above could: every point can be reached. Each block
+// has a rank (its order of arrival on its level); an edge from a lower rank to a higher one anchors
+// its target. As long as every block but the root, the lowest, has an anchor, following anchors
+// backwards ends at the root, so the root reaches everything. `anchors` counts them per block,
+// which makes the check free, and droppable() refuses the last one.
+//
+// Threads: view() and GraphView on any thread, under an EpochGuard; the rest is the lane's.
+// Everything read is range-checked, so that a damaged page costs answers and never a crash.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "index/hnsw_layout.h"
+#include "index/in_lists.h"
+#include "index/shared_word.h"
+#include "storage/page_store.h"
+
+namespace ferres {
+
+/// Addresses of one level kind, and how to read a block there.
+struct GraphView {
+  const std::byte* blocks = nullptr;
+  const std::byte* runs = nullptr;
+  const std::byte* upper = nullptr;
+  const GraphHeader* header = nullptr;
+  const Arena* unverified_blocks = nullptr;  // not null: check the pages of the base level first
+  const Arena* unverified_upper = nullptr;
+  Slot slots = 0;             // base blocks that may be read
+  uint32_t upper_blocks = 0;  // upper blocks that may be read
+  Slot run_slots = 0;
+  uint32_t m = 0;
+  uint32_t block_bytes = 0;
+  uint32_t upper_bytes = 0;
+
+  /// Levels with points; 0: the graph is empty.
+  uint32_t levels() const;
+  /// The lowest rank of a level, or kNoSlot.
+  Slot root(uint32_t level) const { return load_shared(&header->roots[level]); }
+  /// Copies the neighbours of a slot as they were at one moment; returns how many. `ids` has room
+  /// for kLanesMax.
+  uint32_t read(uint32_t level, Slot slot, Slot* ids) const;
+  void prefetch(uint32_t level, Slot slot) const;
+  /// The block of a slot on a level, or null.
+  const std::byte* block(uint32_t level, Slot slot) const;
+};
+
+class HnswGraph {
+ public:
+  /// Opens what the store holds or starts an empty graph. kCorruption when the header is damaged or
+  /// of another format or m.
+  static Result<std::unique_ptr<HnswGraph>> open(PageStore& store, uint32_t first_arena, uint32_t m,
+                                                 uint64_t seed);
+
+  GraphView view() const;
+  uint64_t memory_bytes() const;
+  bool all_verified() const;
+
+  // ---- the lane only: reading
+  const GraphHeader& header() const;
+  bool linked(Slot slot) const;
+  /// Levels above the base that the slot is on.
+  uint32_t upper_levels(Slot slot) const;
+  bool on_level(uint32_t level, Slot slot) const;
+  uint32_t lanes_max(uint32_t level) const { return level == 0 ? 2 * m_ : m_; }
+  const BlockHead& head(uint32_t level, Slot slot) const;
+  /// Lane words of a block (slot | kFillerBit) and the distances along them; `count` of each.
+  struct Lanes {
+    const uint32_t* words = nullptr;
+    const float* lengths = nullptr;
+    uint32_t count = 0;
+    Slot slot(uint32_t lane) const { return words[lane] & kSlotMask; }
+    bool filler(uint32_t lane) const { return (words[lane] & kFillerBit) != 0; }
+  };
+  Lanes lanes(uint32_t level, Slot slot) const;
+  /// The lane of `from` that leads to `to`, or -1.
+  int find_lane(uint32_t level, Slot from, Slot to) const;
+  std::span<const uint32_t> incoming(uint32_t level, Slot slot) const;
+  /// False when the edge is the last anchor of its target.
+  bool droppable(uint32_t level, Slot from, Slot to) const;
+  /// Points that the root does not reach on the base level.
+  uint64_t unreachable() const;
+  /// Says which edge, list or count contradicts another, or nothing. Walks everything.
+  std::string inconsistency() const;
+
+  /// Call before a change: a growth elsewhere may have moved an arena.
+  void refresh();
+
+  // ---- the lane only: changing. Slots are valid; lanes and fillers as in hnsw_layout.h
+  /// Makes room for the slot's blocks and enters it with `upper` levels above the base, without
+  /// edges.
+  Status enter(Slot slot, uint32_t upper);
+  /// After its edges are made: the slot becomes the root of levels that were empty.
+  void publish(Slot slot);
+  /// Adds an edge in a free lane.
+  Status append(uint32_t level, Slot from, uint32_t word, float length);
+  /// Replaces an edge.
+  Status replace(uint32_t level, Slot from, uint32_t lane, uint32_t word, float length);
+  /// Removes an edge; the last lane takes its place.
+  void erase(uint32_t level, Slot from, uint32_t lane);
+  void mark_filler(uint32_t level, Slot from, uint32_t lane);
+  /// Takes the slot's outgoing edges out of their targets' lists and forgets its incoming list (the
+  /// caller has redirected those edges). Its lanes stay readable for searches that stand on it.
+  void detach(uint32_t level, Slot slot);
+  /// After detach() on every level: frees the upper run and counts the point out.
+  void leave(Slot slot);
+  /// Makes a slot of the level its root; kNoSlot when the level is empty.
+  void set_root(uint32_t level, Slot slot);
+
+ private:
+  struct Arenas {
+    Arena* header = nullptr;
+    Arena* blocks = nullptr;
+    Arena* lengths = nullptr;
+    Arena* incoming = nullptr;
+    Arena* runs = nullptr;
+    Arena* upper = nullptr;
+  };
+  HnswGraph(const Arenas& arenas, uint32_t m);
+
+  GraphHeader& edit_header();
+  BlockHead& edit_head(uint32_t level, Slot slot);
+  /// Start of a block for writing.
+  std::byte* edit_block(uint32_t level, Slot slot);
+  float* edit_lengths(uint32_t level, Slot slot, std::byte* block);
+  uint64_t upper_offset(uint32_t level, Slot slot) const;
+  Status ensure_slot(Slot slot);
+  Result<uint32_t> allocate_run(uint32_t levels);
+  void reset_block(uint32_t level, Slot slot);
+  Status add_incoming(uint32_t level, Slot from, Slot to);
+  void drop_incoming(uint32_t level, Slot from, Slot to);
+
+  Arenas arenas_;
+  InLists in_lists_;
+  uint32_t m_;
+  GraphView lane_view_;  // the lane's own addresses, renewed after every growth
+};
+
+}  // namespace ferres

@@ -1,0 +1,80 @@
+// Which edges the graph has. A point chooses its neighbours by the occlusion rule (a candidate is
+// left out when a chosen one is nearer to it, by a factor, than the point is), fills up with the
+// nearest occluded ones as fillers, and offers itself to all of them. A full block makes room by
+// dropping one edge: the longest that the newcomer occludes, else the longest filler, else the
+// longest; never one whose target has few incoming edges. So an insert changes one lane in some
+// thirty blocks and never re-prunes a block. A removal overwrites the lane of each true
+// in-neighbour with a neighbour's neighbour: no tombstones, and the degree holds under churn.
+//
+// After A. Malkov and D. Yashunin (arXiv 1603.09320), S. J. Subramanya et al. (Vamana, NeurIPS 2019:
+// the factor) and H. Xu et al. (IP-DiskANN, arXiv 2502.13826: repair in place); what departs from
+// them: fillers, one-lane replacement, the in-degree floor, and anchors (hnsw_graph.h).
+//
+// choose_neighbours() on any thread under an EpochGuard; the class is the lane's.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "base/types.h"
+#include "index/ann_index.h"
+#include "index/hnsw_graph.h"
+#include "index/slot_map.h"
+#include "index/vector_store.h"
+
+namespace ferres {
+
+struct Choice {
+  Slot slot = 0;
+  float distance = 0;
+  bool filler = false;
+
+  uint32_t word() const { return filler ? slot | kFillerBit : slot; }
+};
+
+/// Picks up to `lanes` neighbours from candidates sorted by distance: first those that stand by the
+/// occlusion rule, then fillers.
+void choose_neighbours(const VectorStore& vectors, const VectorView& view,
+                       std::span<const Hit> candidates, uint32_t lanes,
+                       std::vector<Choice>& choices);
+
+class HnswLinker {
+ public:
+  HnswLinker(HnswGraph& graph, const VectorStore& vectors) : graph_(graph), vectors_(vectors) {}
+
+  /// Makes the edges of a slot that was entered, both ways. `known` holds distances from the slot.
+  Status link(uint32_t level, Slot slot, std::span<const Choice> choices, const SlotMap& known);
+  /// Takes a slot out of a level and repairs the blocks that pointed to it.
+  Status unlink(uint32_t level, Slot slot);
+
+ private:
+  struct Offer {
+    uint32_t level = 0;
+    Slot from = 0;  // whose block takes the edge
+    Slot to = 0;
+    float length = 0;
+  };
+
+  Result<bool> offer(const Offer& offer, const SlotMap& known);
+  void distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known, float* out);
+  /// The longest edge among `eligible` lanes that may go, or -1; clears what it refused.
+  int longest_droppable(uint32_t level, Slot from, std::span<bool> eligible, float longer_than);
+  Status repair(uint32_t level, Slot from, Slot removed, std::span<const Slot> around);
+  /// Finds the nearest of `candidates` that no shorter edge of `from` occludes, else the nearest.
+  Choice replacement(uint32_t level, Slot from, uint32_t lane, std::span<const Hit> candidates);
+  Status strengthen(uint32_t level, Slot slot, std::span<const Slot> around);
+  /// Gives a slot without an anchor one.
+  Status anchor(uint32_t level, Slot slot);
+  Result<bool> force_edge(const Offer& offer, bool break_anchor, std::vector<Slot>& orphans);
+  void anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& candidates);
+  void replace_root(uint32_t level, Slot removed, std::span<const Slot> around);
+  std::vector<Hit> hits_from(Slot from, std::span<const Slot> slots);
+  bool usable(uint32_t level, Slot slot) const;
+
+  HnswGraph& graph_;
+  const VectorStore& vectors_;
+  VectorView view_;
+};
+
+}  // namespace ferres
