@@ -355,7 +355,10 @@ Status HnswGraph::append(uint32_t level, Slot from, uint32_t word, float length)
 
 Status HnswGraph::replace(uint32_t level, Slot from, uint32_t lane, uint32_t word, float length) {
   drop_incoming(level, from, lanes(level, from).slot(lane));
-  TRY(add_incoming(level, from, word & kSlotMask));
+  if (Status added = add_incoming(level, from, word & kSlotMask); !added.ok()) {
+    drop_lane(level, from, lane);
+    return added;
+  }
   std::byte* const block = edit_block(level, from);
   edit_lengths(level, from, block)[lane] = length;
   const BlockChange change(head_at(block));
@@ -365,6 +368,10 @@ Status HnswGraph::replace(uint32_t level, Slot from, uint32_t lane, uint32_t wor
 
 void HnswGraph::erase(uint32_t level, Slot from, uint32_t lane) {
   drop_incoming(level, from, lanes(level, from).slot(lane));
+  drop_lane(level, from, lane);
+}
+
+void HnswGraph::drop_lane(uint32_t level, Slot from, uint32_t lane) {
   std::byte* const block = edit_block(level, from);
   BlockHead& head = head_at(block);
   const uint32_t last = std::min(head.degree, lanes_max(level)) - 1;

@@ -64,6 +64,7 @@ class HnswGraph {
   bool all_verified() const;
 
   // ---- the lane only: reading
+  Slot root(uint32_t level) const { return header().roots[level]; }
   const GraphHeader& header() const;
   bool linked(Slot slot) const;
   /// Levels above the base that the slot is on.
@@ -133,6 +134,7 @@ class HnswGraph {
   uint64_t upper_offset(uint32_t level, Slot slot) const;
   Status ensure_slot(Slot slot);
   Result<uint32_t> allocate_run(uint32_t levels);
+  void drop_lane(uint32_t level, Slot from, uint32_t lane);
   void reset_block(uint32_t level, Slot slot);
   Status add_incoming(uint32_t level, Slot from, Slot to);
   void drop_incoming(uint32_t level, Slot from, Slot to);

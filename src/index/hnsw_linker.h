@@ -58,8 +58,9 @@ class HnswLinker {
 
   Result<bool> offer(const Offer& offer, const SlotMap& known);
   void distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known, float* out);
-  /// The longest edge among `eligible` lanes that may go, or -1; clears what it refused.
-  int longest_droppable(uint32_t level, Slot from, std::span<bool> eligible, float longer_than);
+  /// The longest edge among `eligible` lanes that may go, or -1.
+  int longest_droppable(uint32_t level, Slot from, std::span<const bool> eligible,
+                        float longer_than) const;
   Status repair(uint32_t level, Slot from, Slot removed, std::span<const Slot> around);
   /// Finds the nearest of `candidates` that no shorter edge of `from` occludes, else the nearest.
   Choice replacement(uint32_t level, Slot from, uint32_t lane, std::span<const Hit> candidates);

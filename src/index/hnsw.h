@@ -1,0 +1,80 @@
+// The graph index: HNSW's levels over one stored graph (hnsw_graph.h), walked by hnsw_walk.h, with
+// its edges chosen by hnsw_linker.h. This file is the ANNIndex: what an insert plans, what it takes
+// its turn with, and how a search uses its filter. Threads: as in ann_index.h.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "index/ann_index.h"
+#include "index/hnsw_graph.h"
+#include "index/hnsw_linker.h"
+#include "index/hnsw_walk.h"
+#include "index/slot_map.h"
+#include "index/vector_store.h"
+
+namespace ferres {
+
+class HnswIndex : public ANNIndex {
+ public:
+  static Result<std::unique_ptr<ANNIndex>> open(const IndexConfig& config,
+                                                const VectorStore& vectors, PageStore& store,
+                                                uint32_t first_arena);
+
+  Result<std::unique_ptr<Plan>> plan_point(std::span<const float> vector) const override;
+  Status search(std::span<const float> query, const SearchParams& params, const SlotFilter& filter,
+                std::vector<Hit>& hits, bool* exhausted) const override;
+  Status search_explain(std::span<const float> query, const SearchParams& params,
+                        const SlotFilter& filter, Explain& explain) const override;
+  uint32_t current_ef_search() const override { return ef_search_.load(std::memory_order_relaxed); }
+  void set_ef_search(uint32_t ef) override;
+  uint64_t memory_bytes() const override { return graph_->memory_bytes(); }
+
+  Status add_point(Slot slot, std::span<const float> vector, Plan& plan) override;
+  void remove_point(Slot slot) override;
+  bool contains(Slot slot) const override { return graph_->linked(slot); }
+  IndexStats audit() const override;
+  /// Says which edge, list or count of the graph contradicts another, or nothing (for tests).
+  std::string inconsistency() const { return graph_->inconsistency(); }
+
+ private:
+  // Points that a plan may have missed are offered to it. Beyond so many it is made anew: scoring
+  // them costs as much as half a walk.
+  static constexpr uint32_t kRecent = 1024;
+
+  struct PointPlan : Plan {
+    uint64_t additions = 0;       // made when so many points had been added since the start
+    std::vector<Hit> candidates;  // nearest first
+    std::vector<Choice> choices;
+    SlotMap scored;  // every distance that the walk computed
+  };
+
+  HnswIndex(const IndexConfig& config, const VectorStore& vectors,
+            std::unique_ptr<HnswGraph> graph);
+
+  Status check_dimension(std::span<const float> vector) const;
+  Status make_plan(std::span<const float> vector, PointPlan& plan) const;
+  /// Walks a level of the graph for the neighbours of a vector.
+  Status find_candidates(std::span<const float> vector, uint32_t level, PointPlan& plan) const;
+  /// Brings a plan up to date; chooses again when that changed its candidates.
+  void refresh_plan(Slot slot, std::span<const float> vector, PointPlan& plan) const;
+  Status link_upper_levels(Slot slot, std::span<const float> vector, uint32_t levels);
+  uint32_t draw_levels() const;
+
+  template <Metric metric>
+  Status run_search(std::span<const float> query, const SearchParams& params,
+                    const SlotFilter& filter, Explain& explain) const;
+
+  const VectorStore& vectors_;
+  std::unique_ptr<HnswGraph> graph_;
+  HnswLinker linker_;
+  const uint32_t ef_construction_;
+  std::atomic<uint32_t> ef_search_;
+  std::atomic<uint64_t> additions_{0};     // since the start
+  std::array<Slot, kRecent> recent_{};     // the last of them, by number; the lane only
+};
+
+}  // namespace ferres

@@ -1,0 +1,77 @@
+// Whole-graph checks of hnsw_graph.h, for audit() and tests: what the lane keeps true edge by edge,
+// counted from scratch. The lane only.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "index/hnsw_graph.h"
+
+namespace ferres {
+
+uint64_t HnswGraph::unreachable() const {
+  const Slot end = lane_view_.slots;
+  std::vector<bool> seen(end);
+  std::vector<Slot> open;
+  const auto meet = [&](Slot slot) {
+    if (slot >= end || seen[slot] || !linked(slot)) return;
+    seen[slot] = true;
+    open.push_back(slot);
+  };
+  uint64_t reached = 0;
+  meet(root(0));
+  while (!open.empty()) {
+    const Slot slot = open.back();
+    open.pop_back();
+    ++reached;
+    const Lanes lanes = this->lanes(0, slot);
+    for (uint32_t i = 0; i < lanes.count; ++i)
+      meet(lanes.slot(i));
+  }
+  uint64_t points = 0;
+  for (Slot slot = 0; slot < end; ++slot)
+    points += linked(slot);
+  return points - reached;
+}
+
+std::string HnswGraph::inconsistency() const {
+  const Slot end = lane_view_.slots;
+  std::vector<uint32_t> anchors(end);
+  std::vector<uint64_t> edges_in(end);
+  for (uint32_t level = 0; level <= kUpperLevelsMax; ++level) {
+    const std::string where = " on level " + std::to_string(level) + " of slot ";
+    std::fill(anchors.begin(), anchors.end(), 0);
+    std::fill(edges_in.begin(), edges_in.end(), 0);
+    for (Slot slot = 0; slot < end; ++slot) {
+      if (!on_level(level, slot)) continue;
+      const Lanes lanes = this->lanes(level, slot);
+      for (uint32_t i = 0; i < lanes.count; ++i) {
+        const Slot to = lanes.slot(i);
+        if (to == slot || !on_level(level, to)) return "dangling edge" + where + std::to_string(slot);
+        if (find_lane(level, slot, to) != static_cast<int>(i)) {
+          return "double edge" + where + std::to_string(slot);
+        }
+        const std::span<const uint32_t> list = incoming(level, to);
+        if (std::count(list.begin(), list.end(), slot) != 1) {
+          return "edge missing in the incoming list" + where + std::to_string(to);
+        }
+        ++edges_in[to];
+        anchors[to] += head(level, slot).rank < head(level, to).rank;
+      }
+    }
+    for (Slot slot = 0; slot < end; ++slot) {
+      if (!on_level(level, slot)) continue;
+      if (incoming(level, slot).size() != edges_in[slot]) {
+        return "stale entry in the incoming list" + where + std::to_string(slot);
+      }
+      if (head(level, slot).anchors != anchors[slot]) {
+        return "wrong count of anchors" + where + std::to_string(slot);
+      }
+      if (anchors[slot] == 0 && root(level) != slot) {
+        return "no anchor" + where + std::to_string(slot);
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace ferres

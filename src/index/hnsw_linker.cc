@@ -1,0 +1,347 @@
+// See hnsw_linker.h.
+#include "index/hnsw_linker.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "index/scorer.h"
+
+namespace ferres {
+namespace {
+
+// Squared, for distances that are squares. More keeps longer detours out and made searches slower.
+constexpr float kOcclusionFactor = 1.05f * 1.05f;
+// Incoming edges (of 32 lanes) below which no edge to a point is given up.
+constexpr uint32_t kInDegreeFloor = 10;
+// Incoming edges below which a removal adds some, and how many it tries.
+constexpr uint32_t kInDegreeWeak = 4;
+constexpr size_t kStrengthenTries = 3;
+// In-neighbours of a removed point that are offered to each other, beside its out-neighbours.
+constexpr size_t kInNeighboursOffered = 16;
+constexpr int kAnchorRounds = 64;
+constexpr size_t kGroup = 4;
+constexpr float kFar = std::numeric_limits<float>::infinity();
+
+/// Whether a point at `between` from a candidate makes the candidate, at `distance`, superfluous.
+bool occludes(Metric metric, float between, float distance) {
+  // Inner products have no triangles, and their distances may be negative: no factor.
+  return (metric == Metric::kDot ? between : kOcclusionFactor * between) < distance;
+}
+
+bool nearer(const Hit& a, const Hit& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+}
+
+/// True when one of `slots` occludes the candidate. Asked in small groups: the first few decide.
+bool any_occludes(const VectorStore& vectors, const VectorView& view, const Hit& candidate,
+                  std::span<const Slot> slots) {
+  float between[kGroup];
+  for (size_t done = 0; done < slots.size(); done += kGroup) {
+    const size_t n = std::min(kGroup, slots.size() - done);
+    score_between(vectors, view, candidate.slot, slots.subspan(done, n), between);
+    for (size_t i = 0; i < n; ++i) {
+      if (occludes(view.metric, between[i], candidate.distance)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void choose_neighbours(const VectorStore& vectors, const VectorView& view,
+                       std::span<const Hit> candidates, uint32_t lanes,
+                       std::vector<Choice>& choices) {
+  Slot standing[kLanesMax];
+  size_t count = 0;
+  Choice fillers[kLanesMax];
+  size_t fillers_count = 0;
+  choices.clear();
+  for (const Hit& candidate : candidates) {
+    if (any_occludes(vectors, view, candidate, {standing, count})) {
+      if (fillers_count < lanes) {
+        fillers[fillers_count++] = {candidate.slot, candidate.distance, true};
+      }
+      continue;
+    }
+    standing[count++] = candidate.slot;
+    choices.push_back({candidate.slot, candidate.distance, false});
+    if (count == lanes) return;
+  }
+  const size_t room = std::min<size_t>(fillers_count, lanes - count);
+  choices.insert(choices.end(), fillers, fillers + room);
+}
+
+bool HnswLinker::usable(uint32_t level, Slot slot) const {
+  return slot < view_.slots && graph_.on_level(level, slot);
+}
+
+Status HnswLinker::link(uint32_t level, Slot slot, std::span<const Choice> choices,
+                        const SlotMap& known) {
+  view_ = vectors_.view();
+  for (const Choice& choice : choices) {
+    if (choice.slot == slot || !usable(level, choice.slot)) continue;
+    TRY(graph_.append(level, slot, choice.word(), choice.distance));
+  }
+  for (const Choice& choice : choices) {
+    if (choice.slot == slot || !usable(level, choice.slot)) continue;
+    TRY_ASSIGN([[maybe_unused]] const bool taken,
+               offer({level, choice.slot, slot, choice.distance}, known));
+  }
+  return anchor(level, slot);
+}
+
+void HnswLinker::distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known,
+                                float* out) {
+  Slot missing[kLanesMax];
+  uint32_t lane_of[kLanesMax];
+  float computed[kLanesMax];
+  size_t count = 0;
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    const Slot target = lanes.slot(i);
+    if (known.find(target, out[i])) continue;
+    out[i] = kFar;
+    if (target >= view_.slots) continue;
+    lane_of[count] = i;
+    missing[count++] = target;
+  }
+  score_between(vectors_, view_, slot, {missing, count}, computed);
+  for (size_t i = 0; i < count; ++i)
+    out[lane_of[i]] = computed[i];
+}
+
+int HnswLinker::longest_droppable(uint32_t level, Slot from, std::span<const bool> eligible,
+                                  float longer_than) const {
+  const HnswGraph::Lanes lanes = graph_.lanes(level, from);
+  const uint32_t floor = kInDegreeFloor * graph_.lanes_max(level) / 32;
+  bool refused[kLanesMax] = {};
+  for (;;) {
+    int longest = -1;
+    for (uint32_t i = 0; i < lanes.count; ++i) {
+      if (!eligible[i] || refused[i] || !(lanes.lengths[i] > longer_than)) continue;
+      if (longest < 0 || lanes.lengths[i] > lanes.lengths[longest]) longest = static_cast<int>(i);
+    }
+    if (longest < 0) return -1;
+    const Slot target = lanes.slot(static_cast<uint32_t>(longest));
+    if (graph_.head(level, target).incoming.count > floor &&
+        graph_.droppable(level, from, target)) {
+      return longest;
+    }
+    refused[longest] = true;
+  }
+}
+
+Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
+  if (graph_.find_lane(offer.level, offer.from, offer.to) >= 0) return true;
+  const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
+  if (lanes.count < graph_.lanes_max(offer.level)) {
+    TRY(graph_.append(offer.level, offer.from, offer.to, offer.length));
+    return true;
+  }
+  float to_new[kLanesMax];
+  distances_from(offer.to, lanes, known, to_new);
+  bool occluded = false;         // by a shorter edge
+  bool beaten[kLanesMax] = {};   // longer edges that the newcomer occludes
+  bool fillers[kLanesMax] = {};
+  bool all[kLanesMax] = {};
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    all[i] = true;
+    fillers[i] = lanes.filler(i);
+    if (fillers[i]) continue;
+    if (lanes.lengths[i] < offer.length) {
+      occluded = occluded || occludes(view_.metric, to_new[i], offer.length);
+    } else {
+      beaten[i] = occludes(view_.metric, to_new[i], lanes.lengths[i]);
+    }
+  }
+  int lane = -1;
+  if (occluded) {
+    lane = longest_droppable(offer.level, offer.from, {fillers, lanes.count}, offer.length);
+  } else {
+    lane = longest_droppable(offer.level, offer.from, {beaten, lanes.count}, -kFar);
+    if (lane < 0) {
+      lane = longest_droppable(offer.level, offer.from, {fillers, lanes.count}, -kFar);
+    }
+    if (lane < 0) {
+      lane = longest_droppable(offer.level, offer.from, {all, lanes.count}, offer.length);
+    }
+  }
+  if (lane < 0) return false;
+  TRY(graph_.replace(offer.level, offer.from, static_cast<uint32_t>(lane),
+                     occluded ? offer.to | kFillerBit : offer.to, offer.length));
+  if (occluded) return true;
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    if (beaten[i] && static_cast<int>(i) != lane) graph_.mark_filler(offer.level, offer.from, i);
+  }
+  return true;
+}
+
+std::vector<Hit> HnswLinker::hits_from(Slot from, std::span<const Slot> slots) {
+  std::vector<float> distances(slots.size());
+  score_between(vectors_, view_, from, slots, distances.data());
+  std::vector<Hit> hits(slots.size());
+  for (size_t i = 0; i < slots.size(); ++i)
+    hits[i] = {distances[i], slots[i]};
+  std::sort(hits.begin(), hits.end(), nearer);
+  return hits;
+}
+
+Choice HnswLinker::replacement(uint32_t level, Slot from, uint32_t lane,
+                               std::span<const Hit> candidates) {
+  const HnswGraph::Lanes lanes = graph_.lanes(level, from);
+  for (const Hit& candidate : candidates) {
+    Slot shorter[kLanesMax];
+    size_t count = 0;
+    for (uint32_t i = 0; i < lanes.count; ++i) {
+      if (i == lane || lanes.filler(i) || !(lanes.lengths[i] < candidate.distance)) continue;
+      if (lanes.slot(i) < view_.slots) shorter[count++] = lanes.slot(i);
+    }
+    if (!any_occludes(vectors_, view_, candidate, {shorter, count})) {
+      return {candidate.slot, candidate.distance, false};
+    }
+  }
+  return {candidates[0].slot, candidates[0].distance, true};
+}
+
+Status HnswLinker::repair(uint32_t level, Slot from, Slot removed, std::span<const Slot> around) {
+  const int lane = graph_.find_lane(level, from, removed);
+  if (lane < 0) return {};
+  const auto at = static_cast<uint32_t>(lane);
+  std::vector<Slot> offered;
+  for (const Slot slot : around) {
+    if (slot != from && graph_.find_lane(level, from, slot) < 0) offered.push_back(slot);
+  }
+  if (offered.empty() || from >= view_.slots) {
+    graph_.erase(level, from, at);
+    return {};
+  }
+  const Choice choice = replacement(level, from, at, hits_from(from, offered));
+  return graph_.replace(level, from, at, choice.word(), choice.distance);
+}
+
+Status HnswLinker::strengthen(uint32_t level, Slot slot, std::span<const Slot> around) {
+  std::vector<Slot> slots(around.begin(), around.end());
+  const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  for (uint32_t i = 0; i < lanes.count; ++i)
+    slots.push_back(lanes.slot(i));
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  std::erase_if(slots, [&](Slot s) { return s == slot || !usable(level, s); });
+  const std::vector<Hit> hits = hits_from(slot, slots);
+  std::vector<Slot> orphans;
+  for (size_t i = 0; i < std::min(kStrengthenTries, hits.size()); ++i) {
+    TRY_ASSIGN([[maybe_unused]] const bool made,
+               force_edge({level, hits[i].slot, slot, hits[i].distance}, false, orphans));
+  }
+  return {};
+}
+
+Result<bool> HnswLinker::force_edge(const Offer& offer, bool break_anchor,
+                                    std::vector<Slot>& orphans) {
+  if (graph_.find_lane(offer.level, offer.from, offer.to) >= 0) return true;
+  const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
+  if (lanes.count < graph_.lanes_max(offer.level)) {
+    TRY(graph_.append(offer.level, offer.from, offer.to, offer.length));
+    return true;
+  }
+  int lane = -1;
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    if (!break_anchor && !graph_.droppable(offer.level, offer.from, lanes.slot(i))) continue;
+    if (lane < 0 || lanes.lengths[i] > lanes.lengths[lane]) lane = static_cast<int>(i);
+  }
+  if (lane < 0) return false;
+  const Slot dropped = lanes.slot(static_cast<uint32_t>(lane));
+  TRY(graph_.replace(offer.level, offer.from, static_cast<uint32_t>(lane), offer.to,
+                     offer.length));
+  orphans.push_back(dropped);
+  return true;
+}
+
+void HnswLinker::anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& candidates) {
+  const uint64_t rank = graph_.head(level, slot).rank;
+  std::vector<Slot> slots;
+  const auto collect = [&](Slot candidate) {
+    if (candidate != slot && usable(level, candidate) &&
+        graph_.head(level, candidate).rank < rank) {
+      slots.push_back(candidate);
+    }
+  };
+  const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    collect(lanes.slot(i));
+    const HnswGraph::Lanes next = graph_.lanes(level, lanes.slot(i));
+    for (uint32_t j = 0; j < next.count; ++j)
+      collect(next.slot(j));
+  }
+  collect(graph_.root(level));
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  candidates = hits_from(slot, slots);
+}
+
+Status HnswLinker::anchor(uint32_t level, Slot slot) {
+  std::vector<Slot> orphans = {slot};
+  std::vector<Hit> candidates;
+  for (int round = 0; round < kAnchorRounds && !orphans.empty(); ++round) {
+    const Slot orphan = orphans.back();
+    orphans.pop_back();
+    if (!usable(level, orphan) || graph_.head(level, orphan).anchors > 0) continue;
+    const Slot root = graph_.root(level);
+    if (orphan == root || root == kNoSlot) continue;
+    anchor_candidates(level, orphan, candidates);
+    bool anchored = false;
+    for (const Hit& candidate : candidates) {
+      TRY_ASSIGN(anchored,
+                 force_edge({level, candidate.slot, orphan, candidate.distance}, false, orphans));
+      if (anchored) break;
+    }
+    // Everything around holds the last anchor of something: take one over, and anchor that again.
+    if (!anchored && !candidates.empty()) {
+      const Hit& nearest = candidates.front();
+      TRY_ASSIGN(anchored,
+                 force_edge({level, nearest.slot, orphan, nearest.distance}, true, orphans));
+    }
+  }
+  return {};
+}
+
+void HnswLinker::replace_root(uint32_t level, Slot removed, std::span<const Slot> around) {
+  Slot next = around.empty() ? kNoSlot : around.front();
+  const Slot end = graph_.view().slots;
+  for (Slot slot = 0; next == kNoSlot && slot < end; ++slot) {
+    if (slot != removed && usable(level, slot)) next = slot;
+  }
+  graph_.set_root(level, next);
+}
+
+Status HnswLinker::unlink(uint32_t level, Slot slot) {
+  view_ = vectors_.view();
+  const std::span<const uint32_t> incoming = graph_.incoming(level, slot);
+  const std::vector<Slot> in(incoming.begin(), incoming.end());
+  std::vector<Slot> out;
+  const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  for (uint32_t i = 0; i < lanes.count; ++i)
+    out.push_back(lanes.slot(i));
+  graph_.detach(level, slot);
+  std::erase_if(out, [&](Slot s) { return !usable(level, s); });
+  std::vector<Slot> around = out;
+  for (size_t i = 0; i < std::min(kInNeighboursOffered, in.size()); ++i) {
+    if (usable(level, in[i]) && std::find(out.begin(), out.end(), in[i]) == out.end()) {
+      around.push_back(in[i]);
+    }
+  }
+  if (graph_.root(level) == slot) replace_root(level, slot, around);
+  // Each repair stands alone: one that finds no memory leaves its block an edge short.
+  Status result;
+  for (const Slot from : in) {
+    if (Status done = repair(level, from, slot, around); !done.ok()) result = std::move(done);
+  }
+  for (const Slot neighbour : out) {
+    if (graph_.incoming(level, neighbour).size() < kInDegreeWeak) {
+      if (Status done = strengthen(level, neighbour, out); !done.ok()) result = std::move(done);
+    }
+    if (Status done = anchor(level, neighbour); !done.ok()) result = std::move(done);
+  }
+  return result;
+}
+
+}  // namespace ferres
