@@ -146,7 +146,7 @@ std::string format_fields(std::string_view event, LogFields fields, bool json) {
 
 }  // namespace
 
-void configure_logging(LoggingOptions options) {
+void configure_logging(const LoggingOptions& options) {
   Logging& state = logging();
   const MutexLock lock(state.mutex);
   state.logger = make_logger(options);

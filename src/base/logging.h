@@ -56,7 +56,7 @@ struct LoggingOptions {
 };
 
 /// Replaces the settings. Before the first call: level info, logfmt, stderr.
-void configure_logging(LoggingOptions options);
+void configure_logging(const LoggingOptions& options);
 /// For callers whose fields cost something to compute.
 bool log_enabled(LogLevel level);
 /// "debug", "info", "warning" (or "warn"), "error", "off".

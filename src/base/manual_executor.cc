@@ -59,7 +59,7 @@ bool ManualExecutor::run_one() {
 }
 
 void ManualExecutor::run_all() {
-  while (run_one()) {
+  while (ManualExecutor::run_one()) {
   }
 }
 

@@ -38,7 +38,8 @@ void grow_without_data(SimImage& image, uint64_t size, Random& random) {
   if (size <= begin) return;
   image.resize(size);
   if (!random.one_in(8)) return;
-  std::string stale(static_cast<size_t>(std::min<uint64_t>(size - begin, 64 * 1024)), '\0');
+  std::string stale(static_cast<size_t>(std::min<uint64_t>(size - begin, uint64_t{64} * 1024)),
+                    '\0');
   for (char& c : stale)
     c = static_cast<char>(random.next());
   image.write(begin, as_bytes(stale));

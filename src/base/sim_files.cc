@@ -97,9 +97,12 @@ class SimFiles::State::Call {
   Call& operator=(const Call&) = delete;
 
   /// Not ok: nothing is to be done.
-  Status refused() const { return dead_ ? power_is_off(path_) : Status(); }
+  Status refused() const {
+    if (!dead_) return {};
+    return power_is_off(path_);
+  }
   std::optional<FaultKind> fault() const { return fault_; }
-  Status failure() const { return injected(*fault_, path_); }
+  Status failure() const { return injected(fault_.value_or(FaultKind::kEio), path_); }
   /// The power goes while this call is in flight: it may have reached the disk, nobody hears of it.
   bool in_flight() const { return in_flight_; }
   /// The outcome, with the path in front, unless the power is gone.
@@ -115,7 +118,7 @@ class SimFiles::State::Call {
       const uint64_t index = ++state_.counts[kind];
       if (!state_.fault || static_cast<size_t>(*state_.fault) != kind) continue;
       if (index == state_.fault_index || (state_.fault_sticky && index > state_.fault_index)) {
-        fault_ = *state_.fault;
+        fault_ = state_.fault;
         state_.fault_fired = true;
       }
     }
@@ -394,7 +397,9 @@ void SimFiles::crash(TearMode mode) {
   state_->restore_power();
 }
 
-std::unique_ptr<SimFiles> SimFiles::after_crash(TearMode mode, uint64_t seed) const {
+// The copy has the same mutex, which the analysis cannot know.
+std::unique_ptr<SimFiles> SimFiles::after_crash(TearMode mode,
+                                                uint64_t seed) const NO_THREAD_SAFETY_ANALYSIS {
   auto copy = std::make_unique<SimFiles>(seed);
   copy->state_ = std::make_shared<State>(seed, state_->family);
   const MutexLock lock(state_->mutex);
