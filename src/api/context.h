@@ -2,11 +2,12 @@
 // thread-safe.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "api/query_stats.h"
 #include "base/clock.h"
+#include "base/executor.h"
+#include "base/files.h"
 #include "db/database.h"
 
 namespace ferres {
@@ -15,6 +16,7 @@ struct Context {
   Database& db;
   Clock& clock;
   FileSystem& files;
+  Executor& executor;  // for work that would keep a connection's thread busy
   std::string version;
   std::string data_dir;
   std::string address;  // "host:port" as clients see this node

@@ -1,6 +1,6 @@
-// The handlers that the operations table names: one function an operation, each in its own file.
-// A handler parses the call, runs it and answers; it is called on the thread that parsed the
-// request and must not block on other requests.
+// The handlers that the operations table names: one file each. A handler parses the call, runs it
+// and answers. It is called on the thread that parsed the request and must not wait for other
+// requests: writes and heavy work reply later, from an executor's thread.
 #pragma once
 #include "api/answer.h"
 #include "api/context.h"
@@ -9,6 +9,24 @@
 
 namespace ferres {
 
-Result<Answer> get_health(Context& context, const Call& call);
+Result<Answer> get_health(Context& context, Call& call);
+Result<Answer> get_metrics(Context& context, Call& call);
+Result<Answer> get_cluster(Context& context, Call& call);
+void save(Context& context, Call& call, const Reply& reply);
+
+Result<Answer> create_collection(Context& context, Call& call);
+Result<Answer> list_collections(Context& context, Call& call);
+Result<Answer> get_collection(Context& context, Call& call);
+Result<Answer> patch_collection(Context& context, Call& call);
+Result<Answer> delete_collection(Context& context, Call& call);
+Result<Answer> get_collection_stats(Context& context, Call& call);
+
+void upsert_points(Context& context, Call& call, const Reply& reply);
+void delete_points(Context& context, Call& call, const Reply& reply);
+Result<Answer> get_point(Context& context, Call& call);
+Result<Answer> list_points(Context& context, Call& call);
+Result<Answer> count_points(Context& context, Call& call);
+
+Result<Answer> search_points(Context& context, Call& call);
 
 }  // namespace ferres

@@ -28,7 +28,7 @@ uint64_t resident_bytes(FileSystem& files) {
 
 }  // namespace
 
-Result<Answer> get_health(Context& context, const Call&) {
+Result<Answer> get_health(Context& context, Call&) {
   const uint64_t up = context.clock.monotonic_nanos() - context.started_nanos;
   const Result<uint64_t> free_bytes = context.files.free_bytes(context.data_dir);
   JsonWriter json;

@@ -10,16 +10,52 @@ namespace ferres {
 namespace {
 
 /// An operation that answers before it returns.
-template <Result<Answer> (*kRun)(Context&, const Call&)>
+template <Result<Answer> (*kRun)(Context&, Call&)>
 void at_once(Context& context, Call& call, const Reply& reply) {
   Result<Answer> answer = kRun(context, call);
   reply(answer.ok() ? *std::move(answer) : error_answer(answer.error()));
 }
 
 using P = Permission;
+using V = Verb;
+constexpr Body kNone = Body::kNone;
+constexpr Body kJson = Body::kJson;
+constexpr bool kReads = false;
+constexpr bool kWrites = true;
+#define COLLECTION "/api/v1/collections/:name"
 constexpr std::array kOperations = {
-    Operation{"health", Verb::kGet, "/health", P::kPublic, false, Body::kNone, at_once<get_health>},
+    Operation{"health", V::kGet, "/health", P::kPublic, kReads, kNone, at_once<get_health>},
+    Operation{"metrics", V::kGet, "/metrics", P::kPublic, kReads, kNone, at_once<get_metrics>},
+    Operation{"save", V::kPost, "/api/v1/save", P::kAny, kReads, kNone, save},
+    Operation{"cluster", V::kGet, "/api/v1/cluster", P::kAny, kReads, kNone, at_once<get_cluster>},
+    Operation{"create_collection", V::kPost, "/api/v1/collections", P::kCreate, kWrites, kJson,
+              at_once<create_collection>},
+    Operation{"list_collections", V::kGet, "/api/v1/collections", P::kAny, kReads, kNone,
+              at_once<list_collections>},
+    Operation{"get_collection", V::kGet, COLLECTION, P::kAny, kReads, kNone,
+              at_once<get_collection>},
+    Operation{"patch_collection", V::kPatch, COLLECTION, P::kAdmin, kWrites, kJson,
+              at_once<patch_collection>},
+    Operation{"delete_collection", V::kDelete, COLLECTION, P::kDelete, kWrites, kNone,
+              at_once<delete_collection>},
+    Operation{"collection_stats", V::kGet, COLLECTION "/stats", P::kRead, kReads, kNone,
+              at_once<get_collection_stats>},
+    Operation{"upsert_points", V::kPost, COLLECTION "/points", P::kWrite, kWrites, kJson,
+              upsert_points},
+    Operation{"delete_points", V::kDelete, COLLECTION "/points", P::kWrite, kWrites, kJson,
+              delete_points},
+    Operation{"delete_points", V::kPost, COLLECTION "/points/delete", P::kWrite, kWrites, kJson,
+              delete_points},
+    Operation{"list_points", V::kGet, COLLECTION "/points", P::kRead, kReads, kNone,
+              at_once<list_points>},
+    Operation{"count_points", V::kPost, COLLECTION "/points/count", P::kRead, kReads, kJson,
+              at_once<count_points>},
+    Operation{"get_point", V::kGet, COLLECTION "/points/*id", P::kRead, kReads, kNone,
+              at_once<get_point>},
+    Operation{"search", V::kPost, COLLECTION "/search", P::kRead, kReads, kJson,
+              at_once<search_points>},
 };
+#undef COLLECTION
 
 }  // namespace
 
@@ -51,7 +87,7 @@ std::optional<std::string> Call::ambient_namespace() const {
   return parameter_value != nullptr ? std::optional(*parameter_value) : namespace_header;
 }
 
-std::span<const Operation> operations() {
+std::span<const Operation> api_operations() {
   return kOperations;
 }
 

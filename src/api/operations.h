@@ -47,6 +47,6 @@ struct Operation {
   Handler handler;
 };
 
-std::span<const Operation> operations();
+std::span<const Operation> api_operations();
 
 }  // namespace ferres

@@ -1,0 +1,174 @@
+// Reading and writing of collection configurations.
+#include "api/collection_json.h"
+
+#include <array>
+#include <limits>
+
+namespace ferres {
+namespace {
+
+// Named by the contract, not built yet: refused, so that nobody relies on what is not there.
+constexpr std::array<std::string_view, 7> kNotYet = {
+    "vectors", "text", "storage", "shards", "replicas", "language", "default_fusion"};
+
+struct QuantizationKind {
+  std::string_view name;
+  std::string_view number;  // its main parameter
+  uint64_t min;
+  uint64_t max;
+};
+constexpr std::array kQuantizations = {
+    QuantizationKind{"Scalar", "qjl_m", 1, 4096}, QuantizationKind{"Polar", "bits_per_angle", 1, 8},
+    QuantizationKind{"Lvq", "bits", 4, 8},        QuantizationKind{"RaBitQ", "bits", 1, 8},
+    QuantizationKind{"Product", "bits", 4, 8},
+};
+
+Status bad_quantization() {
+  return Status(Code::kUnprocessable,
+                "quantization must be \"Auto\", \"None\", or an object with one of Scalar, Polar, "
+                "Lvq, RaBitQ, Product");
+}
+
+Status check_quantization(JsonValue value) {
+  std::string_view word;
+  if (value.get_string().get(word) == simdjson::SUCCESS) {
+    return word == "None" || word == "Auto" ? Status() : bad_quantization();
+  }
+  simdjson::dom::object object;
+  if (value.get_object().get(object) != simdjson::SUCCESS || object.size() != 1) {
+    return bad_quantization();
+  }
+  const auto field = *object.begin();
+  for (const QuantizationKind& kind : kQuantizations) {
+    if (kind.name != field.key) continue;
+    TRY_ASSIGN(const JsonFields inner,
+               JsonFields::of(field.value, "quantization." + std::string(kind.name)));
+    uint64_t number = kind.min;
+    TRY(inner.read(kind.number, number));
+    if (number < kind.min || number > kind.max) {
+      return Status(Code::kInvalidArgument, inner.path(kind.number) + " must be between " +
+                                                std::to_string(kind.min) + " and " +
+                                                std::to_string(kind.max));
+    }
+    std::string dtype = "Int8";
+    TRY(inner.read("dtype", dtype));
+    if (dtype == "Int8") return {};
+    return Status(Code::kUnprocessable, inner.path("dtype") + " must be \"Int8\"");
+  }
+  return bad_quantization();
+}
+
+Status read_small(const JsonFields& fields, std::string_view key, uint32_t& out) {
+  std::optional<uint64_t> value;
+  TRY(fields.read(key, value));
+  if (!value) return {};
+  if (*value > std::numeric_limits<uint32_t>::max()) {
+    return Status(Code::kInvalidArgument, fields.path(key) + " is too large");
+  }
+  out = static_cast<uint32_t>(*value);
+  return {};
+}
+
+Status read_days(const JsonFields& fields, std::string_view key, std::optional<uint32_t>& out) {
+  if (fields.find(key) == nullptr) return {};
+  uint32_t days = 0;
+  TRY(read_small(fields, key, days));
+  out = days;
+  return {};
+}
+
+Status read_index(const JsonFields& fields, CollectionConfig& config) {
+  TRY(fields.read("index", config.index_sent));
+  if (config.index_sent == "compact" || config.index_sent == "fast") {
+    return Status(Code::kInvalidArgument, "index '" + config.index_sent +
+                                              "' is not supported yet; there are auto, hnsw, flat");
+  }
+  if (config.index_sent == "flat") {
+    config.index.type = "flat";
+  } else if (config.index_sent == "auto" || config.index_sent == "hnsw") {
+    config.index.type = "hnsw";
+  } else {
+    return Status(Code::kUnprocessable,
+                  "unknown index '" + config.index_sent + "'; there are auto, hnsw, flat");
+  }
+  const JsonValue* hnsw = fields.find("hnsw");
+  if (hnsw == nullptr) return {};
+  TRY_ASSIGN(const JsonFields inner, JsonFields::of(*hnsw, "hnsw"));
+  TRY(read_small(inner, "m", config.index.m));
+  TRY(read_small(inner, "ef_construction", config.index.ef_construction));
+  return read_small(inner, "ef_search", config.index.ef_search);
+}
+
+Status read_tiers(const JsonFields& fields, CollectionConfig& config) {
+  const JsonValue* tiers = fields.find("tiered_storage");
+  if (tiers == nullptr) return {};
+  TRY_ASSIGN(const JsonFields inner, JsonFields::of(*tiers, "tiered_storage"));
+  bool enabled = false;
+  TRY(inner.read("enabled", enabled));
+  if (enabled) {
+    return Status(Code::kInvalidArgument, "tiered_storage.enabled is not supported yet");
+  }
+  TRY_ASSIGN(config.tiered_storage_json, to_json_text(*tiers));
+  return {};
+}
+
+Status read_text(const JsonFields& fields, CollectionConfig& config) {
+  TRY(fields.read("enable_bm25", config.enable_bm25));
+  if (config.enable_bm25) {
+    return Status(Code::kInvalidArgument, "enable_bm25 is not supported yet");
+  }
+  return fields.read("bm25_text_field", config.bm25_text_field);
+}
+
+}  // namespace
+
+Result<CollectionConfig> read_config(const JsonFields& fields) {
+  CollectionConfig config;
+  std::string metric;
+  uint64_t dimension = 0;
+  TRY(fields.require("name", config.name));
+  TRY(fields.require("dimension", dimension));
+  TRY(fields.require("distance", metric));
+  const std::optional<Metric> parsed = parse_metric(metric);
+  if (!parsed) {
+    return Status(Code::kUnprocessable,
+                  "unknown distance '" + metric + "', expected Cosine, DotProduct or Euclidean");
+  }
+  config.metric = *parsed;
+  config.dimension =
+      static_cast<uint32_t>(std::min<uint64_t>(dimension, std::numeric_limits<uint32_t>::max()));
+  TRY(validate_config(config));
+  TRY(fields.refuse(kNotYet));
+  if (const JsonValue* value = fields.find("quantization")) {
+    TRY(check_quantization(*value));
+    TRY_ASSIGN(config.quantization_json, to_json_text(*value));
+  }
+  TRY(read_index(fields, config));
+  TRY(read_tiers(fields, config));
+  TRY(read_text(fields, config));
+  TRY(read_days(fields, "retention_days", config.retention_days));
+  TRY(read_days(fields, "default_ttl_days", config.default_ttl_days));
+  return config;
+}
+
+void write_config_fields(JsonWriter& json, const CollectionConfig& config) {
+  json.field("name", std::string_view(config.name)).field("dimension", config.dimension);
+  json.field("distance", metric_name(config.metric));
+  json.field("created_at", config.created_at);
+  json.key("quantization").raw(config.quantization_json);
+  json.field("quantization_in_force", "None");
+  json.field("enable_bm25", config.enable_bm25);
+  json.field("bm25_text_field", std::string_view(config.bm25_text_field));
+  json.key("tiered_storage");
+  json.raw(config.tiered_storage_json.empty() ? R"({"enabled":false})"
+                                              : config.tiered_storage_json);
+  if (config.retention_days) json.field("retention_days", *config.retention_days);
+  if (config.default_ttl_days) json.field("default_ttl_days", *config.default_ttl_days);
+  json.field("index", std::string_view(config.index_sent));
+  json.key("hnsw").begin_object();
+  json.field("m", config.index.m).field("ef_construction", config.index.ef_construction);
+  json.field("ef_search", config.index.ef_search);
+  json.end_object();
+}
+
+}  // namespace ferres

@@ -1,0 +1,17 @@
+// A collection's configuration in requests and answers (API.md 4.2, 16.2). Any thread.
+#pragma once
+#include "api/json_reader.h"
+#include "api/json_writer.h"
+#include "base/status.h"
+#include "collection/config.h"
+
+namespace ferres {
+
+/// From the body of create collection: shape (422), then what is not supported yet and ranges
+/// (400).
+Result<CollectionConfig> read_config(const JsonFields& fields);
+
+/// The fields that create and get answer alike, inside an open object.
+void write_config_fields(JsonWriter& json, const CollectionConfig& config);
+
+}  // namespace ferres

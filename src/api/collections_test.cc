@@ -1,0 +1,164 @@
+// Create, list, get, patch, delete and stats of collections.
+#include "api/test_api.h"
+
+namespace ferres {
+namespace {
+
+using CollectionsTest = ApiTest;
+
+TEST_F(CollectionsTest, CreateEchoesTheConfiguration) {
+  const Answer answer = call("create_collection", R"({"name":"docs","dimension":3,
+      "distance":"Euclidean","quantization":{"Scalar":{"dtype":"Int8"}},"retention_days":7,
+      "tiered_storage":{"enabled":false,"hot_threshold_hours":5},"index":"flat",
+      "hnsw":{"m":8},"unknown":[1,2]})");
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  EXPECT_EQ(at(answer, "/name"), "\"docs\"");
+  EXPECT_EQ(at(answer, "/dimension"), "3");
+  EXPECT_EQ(at(answer, "/distance"), "\"Euclidean\"");
+  EXPECT_EQ(at(answer, "/created_at"), "1700000000");
+  EXPECT_EQ(at(answer, "/quantization"), R"({"Scalar":{"dtype":"Int8"}})");
+  EXPECT_EQ(at(answer, "/quantization_in_force"), "\"None\"");
+  EXPECT_EQ(at(answer, "/retention_days"), "7");
+  EXPECT_EQ(at(answer, "/tiered_storage/hot_threshold_hours"), "5");
+  EXPECT_EQ(at(answer, "/index"), "\"flat\"");
+  EXPECT_EQ(at(answer, "/hnsw/m"), "8");
+}
+
+TEST_F(CollectionsTest, QuantizationsOfTheContractAreAccepted) {
+  int number = 0;
+  for (const char* text :
+       {R"("None")", R"("Auto")", R"({"Polar":{}})", R"({"Polar":{"bits_per_angle":4}})",
+        R"({"Scalar":{"dtype":"Int8","quantile":0.99,"enable_qjl":true}})"}) {
+    const std::string body = R"({"name":"q)" + std::to_string(number++) +
+                             R"(","dimension":2,"distance":"Cosine","quantization":)" + text + "}";
+    const Answer answer = call("create_collection", body);
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    EXPECT_EQ(at(answer, "/quantization"), text);
+  }
+}
+
+TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
+  create();
+  expect_refused(
+      "create_collection",
+      {{R"({"name":"docs","dimension":2,"distance":"Cosine"})", 409, "collection_already_exists",
+        "collection 'docs' already exists"},
+       {R"({"dimension":2,"distance":"Cosine"})", 422, "invalid_payload", "missing field 'name'"},
+       {R"({"name":"a","distance":"Cosine"})", 422, "invalid_payload", "missing field 'dimension'"},
+       {R"({"name":"a","dimension":2})", 422, "invalid_payload", "missing field 'distance'"},
+       {R"({"name":"a","dimension":"2","distance":"Cosine"})", 422, "invalid_payload", "dimension"},
+       {R"({"name":"a","dimension":2,"distance":"cosine"})", 422, "invalid_payload", "distance"},
+       {R"({"name":"","dimension":2,"distance":"Cosine"})", 400, "invalid_payload",
+        "name cannot be empty"},
+       {R"({"name":"../x","dimension":2,"distance":"Cosine"})", 400, "invalid_payload",
+        "name can only contain letters, numbers, hyphens, and underscores"},
+       {R"({"name":"a","dimension":0,"distance":"Cosine"})", 400, "invalid_payload",
+        "dimension must be between 1 and 4096"},
+       {R"({"name":"a","dimension":4294967298,"distance":"Cosine"})", 400, "invalid_payload",
+        "dimension must be between 1 and 4096"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","enable_bm25":true})", 400,
+        "invalid_payload", "enable_bm25 is not supported yet"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","vectors":{"t":{"dimension":2}}})", 400,
+        "invalid_payload", "vectors is not supported yet"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","tiered_storage":{"enabled":true}})", 400,
+        "invalid_payload", "tiered_storage.enabled is not supported yet"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","index":"fast"})", 400, "invalid_payload",
+        "not supported yet"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","index":"tree"})", 422, "invalid_payload",
+        "unknown index"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","quantization":"Int4"})", 422,
+        "invalid_payload", "quantization"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","quantization":{"Polar":{"bits_per_angle":9}}})",
+        400, "invalid_payload", "between 1 and 8"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","hnsw":{"m":1000}})", 400,
+        "invalid_payload", "m must be between"},
+       {R"([])", 422, "invalid_payload", "JSON object"},
+       {R"({"name")", 400, "invalid_payload", "malformed JSON"}});
+  EXPECT_EQ(at(call("list_collections"), "/collections/1"), "(none)");
+}
+
+TEST_F(CollectionsTest, ListIsInOrderOfName) {
+  for (const char* name : {"b", "a", "C"}) {
+    call("create_collection",
+         R"({"name":")" + std::string(name) + R"(","dimension":2,"distance":"DotProduct"})");
+  }
+  const Answer answer = call("list_collections");
+  EXPECT_EQ(at(answer, "/collections/0/name"), "\"C\"");
+  EXPECT_EQ(at(answer, "/collections/1/name"), "\"a\"");
+  EXPECT_EQ(at(answer, "/collections/2/name"), "\"b\"");
+  EXPECT_EQ(at(answer, "/collections/2/num_points"), "0");
+  EXPECT_EQ(at(answer, "/collections/2/distance"), "\"DotProduct\"");
+}
+
+TEST_F(CollectionsTest, ListCanBeNarrowedToANamespace) {
+  create();
+  call("create_collection", R"({"name":"other","dimension":2,"distance":"Cosine"})");
+  call("upsert_points", R"({"points":[{"id":"a","vector":[1,2],"namespace":"t"}]})");
+  const Answer answer = call("list_collections", "", "", {{"namespace", "t"}});
+  EXPECT_EQ(at(answer, "/collections/0/name"), "\"docs\"");
+  EXPECT_EQ(at(answer, "/collections/1"), "(none)");
+}
+
+TEST_F(CollectionsTest, GetTellsPointsAndTimes) {
+  create();
+  clock_.advance_micros(60'000'000);
+  call("upsert_points", R"({"points":[{"id":"a","vector":[1,2]}]})");
+  const Answer answer = call("get_collection");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(at(answer, "/num_points"), "1");
+  EXPECT_EQ(at(answer, "/created_at"), "1700000000");
+  EXPECT_EQ(at(answer, "/last_updated"), "1700000060");
+  EXPECT_EQ(at(answer, "/lsn"), "1");
+  EXPECT_EQ(at(answer, "/retention_days"), "(none)");
+  EXPECT_EQ(at(answer, "/stats/index_size_bytes").find('.'), std::string::npos);
+}
+
+TEST_F(CollectionsTest, MissingOnesAreNotFound) {
+  for (const char* name :
+       {"get_collection", "delete_collection", "collection_stats", "list_points", "get_point"}) {
+    const Answer answer = call(name);
+    EXPECT_EQ(answer.status, 404) << name;
+    EXPECT_EQ(at(answer, "/error"), "\"collection_not_found\"") << name;
+    EXPECT_EQ(at(answer, "/message"), "\"collection 'docs' not found\"") << name;
+  }
+  EXPECT_EQ(call("patch_collection", "{}").status, 404);
+}
+
+TEST_F(CollectionsTest, DeleteRemovesAtOnce) {
+  create();
+  call("upsert_points", R"({"points":[{"id":"a","vector":[1,2]}]})");
+  call("search", R"({"vector":[1,2],"limit":1})");
+  const Answer answer = call("delete_collection");
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_EQ(answer.body, "");
+  EXPECT_EQ(call("delete_collection").status, 404);
+  create();
+  EXPECT_EQ(at(call("collection_stats"), "/num_points"), "0");
+  EXPECT_EQ(at(call("collection_stats"), "/p95_latency_ms"), "0");
+}
+
+TEST_F(CollectionsTest, PatchSaysWhatItCannot) {
+  create();
+  EXPECT_EQ(call("patch_collection", R"({"retention_days":null})").status, 204);
+  expect_refused("patch_collection",
+                 {{R"({"retention_days":3})", 501, "unimplemented", "not supported yet"},
+                  {R"({"retention_days":"3"})", 422, "invalid_payload", "retention_days"}});
+}
+
+TEST_F(CollectionsTest, StatsHaveTheContractsFields) {
+  create();
+  call("upsert_points", R"({"points":[{"id":"a","vector":[1,2]}]})");
+  call("search", R"({"vector":[1,2],"limit":1})");
+  const Answer answer = call("collection_stats");
+  EXPECT_EQ(at(answer, "/num_points"), "1");
+  EXPECT_EQ(at(answer, "/num_queries"), "1");
+  for (const char* field :
+       {"/avg_latency_ms", "/p50_latency_ms", "/p95_latency_ms", "/p99_latency_ms",
+        "/tombstone_count", "/tombstone_memory_waste_bytes", "/ef_search_current",
+        "/hnsw_auto_tune_enabled", "/unlinked_points", "/memory/vectors", "/lsn"}) {
+    EXPECT_NE(at(answer, field), "(none)") << field;
+  }
+}
+
+}  // namespace
+}  // namespace ferres

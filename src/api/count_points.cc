@@ -1,0 +1,25 @@
+// POST /api/v1/collections/{name}/points/count (API.md 16.2): how many points match.
+#include "api/handlers.h"
+#include "api/requests.h"
+
+namespace ferres {
+
+Result<Answer> count_points(Context& context, Call& call) {
+  TRY_ASSIGN(const JsonValue body, parse_body(call.body));
+  TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
+  ListRequest request;
+  request.count_only = true;
+  std::optional<uint64_t> min_lsn;
+  TRY(fields.read("min_lsn", min_lsn));
+  TRY_ASSIGN(request.ns, read_namespace(fields, call));
+  TRY_ASSIGN(const std::optional<Predicate> filter, read_filter(fields));
+  if (filter) request.filter = &*filter;
+  TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
+  TRY(check_min_lsn(*collection, min_lsn));
+  TRY_ASSIGN(const ListResult result, collection->list(request));
+  JsonWriter json;
+  json.begin_object().field("count", result.total).end_object();
+  return Answer{.body = json.take()};
+}
+
+}  // namespace ferres

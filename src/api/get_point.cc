@@ -1,0 +1,17 @@
+// GET /api/v1/collections/{name}/points/{id} (API.md 5.3). The id is the rest of the path, so it
+// may hold slashes, encoded or not.
+#include "api/handlers.h"
+#include "api/requests.h"
+
+namespace ferres {
+
+Result<Answer> get_point(Context& context, Call& call) {
+  TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
+  TRY(check_min_lsn(*collection, call));
+  TRY_ASSIGN(const Point point, collection->get(call.point_id, call.ambient_namespace()));
+  JsonWriter json;
+  write_point(json, point);
+  return Answer{.body = json.take()};
+}
+
+}  // namespace ferres

@@ -1,0 +1,70 @@
+// The table of operations as a whole, and the operations that need no collection.
+#include "api/operations.h"
+
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "api/test_api.h"
+
+namespace ferres {
+namespace {
+
+TEST(Operations, EachRouteIsThereOnce) {
+  std::set<std::string> seen;
+  for (const Operation& row : api_operations()) {
+    const std::string route = std::string(verb_name(row.verb)) + " " + std::string(row.path);
+    EXPECT_TRUE(seen.insert(route).second) << route;
+    EXPECT_NE(row.handler, nullptr) << route;
+  }
+}
+
+TEST(Operations, OnlyHealthAndMetricsArePublic) {
+  for (const Operation& row : api_operations()) {
+    const bool open = row.name == "health" || row.name == "metrics";
+    EXPECT_EQ(row.permission == Permission::kPublic, open) << row.name;
+    EXPECT_EQ(row.path.starts_with("/api/v1/"), !open) << row.name;
+  }
+}
+
+TEST(Operations, WhatWritesAsksForMoreThanReading) {
+  for (const Operation& row : api_operations()) {
+    EXPECT_EQ(row.writes, row.permission >= Permission::kWrite) << row.name;
+  }
+}
+
+using OperationsTest = ApiTest;
+
+TEST_F(OperationsTest, HealthTellsVersionAndCollections) {
+  create();
+  clock_.advance_micros(5'000'000);
+  const Answer answer = call("health");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(at(answer, "/status"), "\"OK\"");
+  EXPECT_EQ(at(answer, "/version"), "\"test\"");
+  EXPECT_EQ(at(answer, "/collections/total"), "1");
+  EXPECT_NE(at(answer, "/uptime_seconds"), "(none)");
+}
+
+TEST_F(OperationsTest, MetricsAreText) {
+  create();
+  const Answer answer = call("metrics");
+  EXPECT_TRUE(answer.content_type.starts_with("text/plain"));
+  EXPECT_NE(answer.body.find("\ncollections_active 1\n"), std::string::npos) << answer.body;
+}
+
+TEST_F(OperationsTest, SaveCheckpoints) {
+  create();
+  ASSERT_EQ(call("upsert_points", R"({"points":[{"id":"a","vector":[1,2]}]})").status, 200);
+  EXPECT_EQ(at(call("health"), "/collections/dirty"), "1");
+  EXPECT_EQ(call("save").body, R"({"ok":true})");
+  EXPECT_EQ(at(call("health"), "/collections/dirty"), "0");
+}
+
+TEST_F(OperationsTest, ClusterIsOneLeader) {
+  EXPECT_EQ(call("cluster").body, R"({"raft_enabled":false,"leader_id":"1",)"
+                                  R"("nodes":[{"id":"1","addr":"127.0.0.1:1","role":"leader"}]})");
+}
+
+}  // namespace
+}  // namespace ferres

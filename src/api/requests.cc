@@ -1,0 +1,79 @@
+// Shared parts of requests and answers.
+#include "api/requests.h"
+
+#include <charconv>
+
+namespace ferres {
+
+Result<std::optional<Predicate>> read_filter(const JsonFields& fields) {
+  const JsonValue* value = fields.find("filter");
+  if (value == nullptr) return std::optional<Predicate>();
+  TRY_ASSIGN(const std::string text, to_json_text(*value));
+  TRY_ASSIGN(Predicate predicate, Predicate::parse(text));
+  return std::optional<Predicate>(std::move(predicate));
+}
+
+Result<std::optional<std::string>> read_namespace(const JsonFields& fields, const Call& call) {
+  std::optional<std::string> ns;
+  TRY(fields.read("namespace", ns));
+  return ns ? ns : call.ambient_namespace();
+}
+
+Result<bool> read_async(const JsonFields& fields) {
+  std::string durability = "sync";
+  TRY(fields.read("durability", durability));
+  if (durability != "sync" && durability != "async") {
+    return Status(Code::kUnprocessable,
+                  "durability must be 'sync' or 'async', not '" + durability + "'");
+  }
+  return durability == "async";
+}
+
+Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t fallback) {
+  const std::string* text = call.parameter(name);
+  if (text == nullptr) return fallback;
+  uint64_t value = 0;
+  const auto [end, ec] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (ec != std::errc() || end != text->data() + text->size()) {
+    return Status(Code::kInvalidArgument, "query parameter " + std::string(name) +
+                                              " must be a whole number, not '" + *text + "'");
+  }
+  return value;
+}
+
+Status check_min_lsn(Collection& collection, std::optional<uint64_t> min_lsn) {
+  if (!min_lsn) return {};
+  const Lsn lsn = collection.stats().lsn;
+  if (lsn >= *min_lsn) return {};
+  return Status(Code::kPrecondition, "min_lsn " + std::to_string(*min_lsn) +
+                                         " is not applied yet: the collection is at LSN " +
+                                         std::to_string(lsn));
+}
+
+Status check_min_lsn(Collection& collection, const Call& call) {
+  if (call.parameter("min_lsn") == nullptr) return {};
+  TRY_ASSIGN(const uint64_t min_lsn, query_number(call, "min_lsn", 0));
+  return check_min_lsn(collection, std::optional(min_lsn));
+}
+
+void write_commit(JsonWriter& json, bool async, Lsn lsn) {
+  json.field("lsn", lsn).field("durability", async ? "async" : "sync");
+}
+
+void write_point(JsonWriter& json, const Point& point) {
+  json.begin_object();
+  json.field("id", std::string_view(point.id));
+  json.key("vector");
+  if (point.vector.empty()) {
+    json.null();
+  } else {
+    json.numbers(point.vector);
+  }
+  json.key("metadata").raw(point.metadata_json);
+  json.field("created_at", point.created_at);
+  if (point.ns) json.field("namespace", std::string_view(*point.ns));
+  json.field("version", point.version);
+  json.end_object();
+}
+
+}  // namespace ferres

@@ -1,0 +1,36 @@
+// What several operations read and write in the same way: filters, namespaces, durability, points.
+// Pure functions of their arguments; any thread.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/context.h"
+#include "api/json_reader.h"
+#include "api/json_writer.h"
+#include "api/operations.h"
+#include "collection/collection.h"
+#include "filter/predicate.h"
+
+namespace ferres {
+
+/// The request's "filter"; nullopt when absent or without a condition.
+Result<std::optional<Predicate>> read_filter(const JsonFields& fields);
+/// The body's "namespace", else the one named outside the body.
+Result<std::optional<std::string>> read_namespace(const JsonFields& fields, const Call& call);
+/// "durability": true for "async", false for "sync" or when absent.
+Result<bool> read_async(const JsonFields& fields);
+/// A query parameter that is a whole number; kInvalidArgument otherwise.
+Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t fallback);
+
+/// 412 when the collection has not yet applied the LSN that the reader asks for.
+Status check_min_lsn(Collection& collection, std::optional<uint64_t> min_lsn);
+/// The same from the query parameter min_lsn.
+Status check_min_lsn(Collection& collection, const Call& call);
+
+/// "durability" and "lsn" of a write's answer.
+void write_commit(JsonWriter& json, bool async, Lsn lsn);
+/// A whole point as get and list answer it.
+void write_point(JsonWriter& json, const Point& point);
+
+}  // namespace ferres

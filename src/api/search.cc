@@ -1,0 +1,167 @@
+// POST /api/v1/collections/{name}/search (API.md 5.5, 16.2): the nearest points to a vector or to
+// an existing point, on the connection's own thread.
+#include <array>
+#include <variant>
+
+#include "api/handlers.h"
+#include "api/requests.h"
+#include "api/uuid.h"
+
+namespace ferres {
+namespace {
+
+// Named by the contract, not built yet: refused rather than passed over.
+constexpr std::array<std::string_view, 7> kNotYet = {
+    "budget_ms", "target_recall", "group_by", "query_text", "mmr", "timeout_ms", "with_vectors"};
+constexpr uint64_t kEfSearchMax = 10000;
+
+struct SearchCall {
+  SearchRequest request;
+  std::optional<Predicate> filter;
+  bool by_id = false;
+  uint64_t offset = 0;
+  std::optional<double> score_threshold;
+  std::optional<uint64_t> min_lsn;
+  std::optional<std::vector<std::string>> metadata_fields;  // with_metadata as a list
+};
+
+Status read_target(const JsonFields& fields, SearchCall& search) {
+  SearchRequest& request = search.request;
+  TRY(fields.read("id", request.id));
+  search.by_id = request.id.has_value();
+  const JsonValue* vector = fields.find("vector");
+  if (search.by_id && vector != nullptr) {
+    return Status(Code::kInvalidArgument, "give either vector or id, not both");
+  }
+  if (search.by_id) return {};
+  if (vector == nullptr) return Status(Code::kUnprocessable, "missing field 'vector' (or 'id')");
+  Status status = read_vector(*vector, "vector", kDimensionMax, request.vector);
+  if (status.code() == Code::kInvalidArgument) {
+    return Status(Code::kInvalidArgument,
+                  "vector dimension too large: max " + std::to_string(kDimensionMax));
+  }
+  return status;
+}
+
+Status read_limit(const JsonFields& fields, SearchCall& search) {
+  uint64_t limit = 0;
+  TRY(fields.require("limit", limit));
+  TRY(fields.read("offset", search.offset));
+  if (limit == 0) return Status(Code::kInvalidArgument, "limit must be greater than 0");
+  if (limit > kSearchLimitMax) {
+    return Status(Code::kInvalidArgument,
+                  "limit too large: max " + std::to_string(kSearchLimitMax));
+  }
+  if (search.offset > kSearchLimitMax - limit) {
+    return Status(Code::kInvalidArgument,
+                  "offset plus limit too large: max " + std::to_string(kSearchLimitMax));
+  }
+  search.request.limit = static_cast<uint32_t>(limit + search.offset);
+  return {};
+}
+
+Status read_with_metadata(const JsonFields& fields, SearchCall& search) {
+  const JsonValue* value = fields.find("with_metadata");
+  if (value == nullptr || value->is_bool()) {
+    return fields.read("with_metadata", search.request.with_metadata);
+  }
+  search.metadata_fields.emplace();
+  return read_strings(*value, "with_metadata", *search.metadata_fields);
+}
+
+Status read_options(const JsonFields& fields, SearchCall& search) {
+  std::string vector_field = "default";
+  TRY(fields.read("vector_field", vector_field));
+  if (vector_field != "default") {
+    return Status(Code::kInvalidArgument, "unknown vector field: " + vector_field);
+  }
+  bool rerank = false;
+  TRY(fields.read("rerank", rerank));
+  if (rerank) return Status(Code::kInvalidArgument, "rerank is not supported yet");
+  TRY(fields.refuse(kNotYet));
+  std::optional<uint64_t> ef_search;
+  TRY(fields.read("ef_search", ef_search));
+  if (ef_search && (*ef_search == 0 || *ef_search > kEfSearchMax)) {
+    return Status(Code::kInvalidArgument,
+                  "ef_search must be between 1 and " + std::to_string(kEfSearchMax));
+  }
+  search.request.ef_search = static_cast<uint32_t>(ef_search.value_or(0));
+  TRY(fields.read("exact", search.request.exact));
+  TRY(fields.read("with_vector", search.request.with_vector));
+  TRY(fields.read("score_threshold", search.score_threshold));
+  TRY(fields.read("min_lsn", search.min_lsn));
+  return read_with_metadata(fields, search);
+}
+
+Result<SearchCall> read_search(Call& call) {
+  SearchCall search;
+  TRY_ASSIGN(const JsonValue body, parse_body(call.body));
+  TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
+  TRY(read_target(fields, search));
+  TRY(read_limit(fields, search));
+  TRY(read_options(fields, search));
+  TRY_ASSIGN(search.request.ns, read_namespace(fields, call));
+  TRY_ASSIGN(search.filter, read_filter(fields));
+  return search;
+}
+
+// The named top-level fields of stored metadata; metadata that is not an object has none.
+std::string project(const std::string& metadata_json, const std::vector<std::string>& names) {
+  thread_local simdjson::dom::parser parser;
+  JsonWriter json;
+  json.begin_object();
+  simdjson::dom::object object;
+  if (parser.parse(metadata_json).get_object().get(object) == simdjson::SUCCESS) {
+    for (const auto field : object) {
+      if (std::find(names.begin(), names.end(), field.key) == names.end()) continue;
+      json.key(field.key).raw(simdjson::minify(field.value));
+    }
+  }
+  json.end_object();
+  return json.take();
+}
+
+void write_hit(JsonWriter& json, const SearchHit& hit, const SearchCall& search) {
+  json.begin_object();
+  json.field("id", std::string_view(hit.point.id)).field("score", hit.score);
+  if (search.metadata_fields) {
+    json.key("metadata").raw(project(hit.point.metadata_json, *search.metadata_fields));
+  } else if (search.request.with_metadata) {
+    json.key("metadata").raw(hit.point.metadata_json);
+  }
+  if (hit.point.ns) json.field("namespace", std::string_view(*hit.point.ns));
+  if (search.request.with_vector) json.key("vector").numbers(hit.point.vector);
+  json.end_object();
+}
+
+std::string search_json(const SearchResult& result, const SearchCall& search, uint64_t nanos) {
+  JsonWriter json;
+  json.reserve(256 + result.hits.size() * 256);
+  json.begin_object().key("results").begin_array();
+  for (size_t i = search.offset; i < result.hits.size(); ++i) {
+    const SearchHit& hit = result.hits[i];
+    if (search.score_threshold && hit.score > *search.score_threshold) break;
+    write_hit(json, hit, search);
+  }
+  json.end_array();
+  json.field("took_ms", nanos / 1000000).field("query_id", make_uuid());
+  json.field("lsn", result.lsn);
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace
+
+Result<Answer> search_points(Context& context, Call& call) {
+  const uint64_t started = context.clock.monotonic_nanos();
+  TRY_ASSIGN(SearchCall search, read_search(call));
+  if (search.filter) search.request.filter = &*search.filter;
+  TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
+  TRY(check_min_lsn(*collection, search.min_lsn));
+  TRY_ASSIGN(const SearchResult result, collection->search(search.request));
+  const uint64_t nanos = context.clock.monotonic_nanos() - started;
+  context.query_stats.record(call.collection, static_cast<double>(nanos) / 1e6);
+  return Answer{.body = search_json(result, search, nanos)};
+}
+
+}  // namespace ferres

@@ -1,0 +1,155 @@
+// POST /api/v1/collections/{name}/points (API.md 5.3): 1 to 1000 points, one log record. A bad
+// point is listed in `failed` and does not fail the rest; JSON of the wrong shape fails the
+// request.
+#include <array>
+
+#include "api/errors.h"
+#include "api/handlers.h"
+#include "api/requests.h"
+
+namespace ferres {
+namespace {
+
+constexpr std::array<std::string_view, 2> kPointNotYet = {"if_version", "if_absent"};
+
+struct UpsertCall {
+  UpsertRequest request;
+  std::shared_ptr<Collection> collection;
+};
+
+Status refuse_named_vectors(const JsonFields& fields) {
+  const JsonValue* vectors = fields.find("vectors");
+  if (vectors == nullptr) return {};
+  simdjson::dom::object object;
+  if (vectors->get_object().get(object) == simdjson::SUCCESS && object.size() == 0) return {};
+  return Status(Code::kInvalidArgument,
+                fields.path("vectors") + ": named vectors are not supported yet");
+}
+
+// Reads one point; `reason` is set when the point fails alone.
+Status read_point(const JsonFields& fields, size_t index, PointInput& point, std::string& reason) {
+  TRY(fields.require("id", point.id));
+  TRY(fields.refuse(kPointNotYet));
+  TRY(refuse_named_vectors(fields));
+  TRY(fields.read("namespace", point.ns));
+  TRY(fields.read("ttl", point.ttl_seconds));
+  if (const JsonValue* vector = fields.find("vector")) {
+    Status status = read_vector(*vector, fields.path("vector"), kDimensionMax, point.vector);
+    if (status.code() == Code::kInvalidArgument) {
+      return Status(Code::kInvalidArgument, "vector dimension too large at point index " +
+                                                std::to_string(index) + ": max " +
+                                                std::to_string(kDimensionMax));
+    }
+    TRY(std::move(status));
+    if (point.vector.empty()) reason = "vector cannot be empty";
+  }
+  if (const JsonValue* metadata = fields.find("metadata")) {
+    Result<std::string> text = to_json_text(*metadata);
+    if (text.ok()) {
+      point.metadata_json = *std::move(text);
+    } else {
+      reason = "metadata: " + std::string(text.error().message());
+    }
+  }
+  return {};
+}
+
+Status read_points(JsonValue value, const Call& call, UpsertRequest& request) {
+  simdjson::dom::array array;
+  if (value.get_array().get(array) != simdjson::SUCCESS) {
+    return Status(Code::kUnprocessable, "points must be an array of objects");
+  }
+  if (array.size() == 0) {
+    return Status(Code::kInvalidArgument, "points must contain at least 1 item");
+  }
+  if (array.size() > kPointsPerUpsertMax) {
+    return Status(
+        Code::kInvalidArgument,
+        "batch too large: max " + std::to_string(kPointsPerUpsertMax) + " points per request");
+  }
+  request.points.reserve(array.size());
+  const std::optional<std::string> ambient = call.ambient_namespace();
+  for (const JsonValue item : array) {
+    const size_t index = request.points.size() + request.failed.size();
+    TRY_ASSIGN(const JsonFields fields,
+               JsonFields::of(item, "points[" + std::to_string(index) + "]"));
+    PointInput point;
+    std::string reason;
+    TRY(read_point(fields, index, point, reason));
+    if (!point.ns) point.ns = ambient;
+    if (reason.empty()) {
+      request.points.push_back(std::move(point));
+    } else {
+      request.failed.emplace_back(std::move(point.id), std::move(reason));
+    }
+  }
+  return {};
+}
+
+Result<UpsertCall> read_upsert(Context& context, Call& call) {
+  UpsertCall result;
+  TRY_ASSIGN(const JsonValue body, parse_body(call.body));
+  TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
+  TRY_ASSIGN(result.request.async, read_async(fields));
+  TRY(fields.read("atomic", result.request.atomic));
+  std::string on_conflict = "replace";
+  TRY(fields.read("on_conflict", on_conflict));
+  if (on_conflict != "replace") {
+    return Status(Code::kInvalidArgument,
+                  "on_conflict '" + on_conflict + "' is not supported yet; there is replace");
+  }
+  TRY_ASSIGN(const JsonValue points, fields.require("points"));
+  TRY(read_points(points, call, result.request));
+  TRY_ASSIGN(result.collection, context.db.find(call.collection));
+  return result;
+}
+
+void write_failed(JsonWriter& json, const UpsertResult& result) {
+  json.key("failed").begin_array();
+  for (const auto& [id, reason] : result.failed) {
+    json.begin_object();
+    json.field("id", std::string_view(id)).field("reason", std::string_view(reason));
+    json.end_object();
+  }
+  json.end_array();
+}
+
+// Nothing of an atomic request is written when one of its points is wrong.
+Answer refused_answer(const UpsertResult& result) {
+  JsonWriter json;
+  json.begin_object();
+  json.field("error", "invalid_payload");
+  json.field("message", "atomic upsert refused: " + std::to_string(result.failed.size()) +
+                            " of its points are invalid");
+  json.field("code", 400);
+  write_failed(json, result);
+  json.end_object();
+  return {.status = 400, .body = json.take()};
+}
+
+Answer upsert_answer(const UpsertResult& result, bool async) {
+  JsonWriter json;
+  json.begin_object();
+  json.field("upserted", result.upserted);
+  write_failed(json, result);
+  write_commit(json, async, result.lsn);
+  json.end_object();
+  return {.body = json.take()};
+}
+
+}  // namespace
+
+void upsert_points(Context& context, Call& call, const Reply& reply) {
+  Result<UpsertCall> upsert = read_upsert(context, call);
+  if (!upsert.ok()) return reply(error_answer(upsert.error()));
+  const bool async = upsert->request.async;
+  const bool atomic = upsert->request.atomic;
+  upsert->collection->upsert(
+      std::move(upsert->request), [reply, async, atomic](Result<UpsertResult> result) {
+        if (!result.ok()) return reply(error_answer(result.error()));
+        const bool refused = atomic && !result->failed.empty();
+        reply(refused ? refused_answer(*result) : upsert_answer(*result, async));
+      });
+}
+
+}  // namespace ferres
