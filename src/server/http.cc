@@ -281,7 +281,7 @@ void Session::set_phase(Phase phase) {
   phase_ = phase;
   uint64_t seconds = server_.options.request_seconds_max;
   if (phase == Phase::kIdle) seconds = server_.options.idle_seconds_max;
-  if (phase == Phase::kLingering) seconds = kLingerSeconds;
+  if (phase == Phase::kLingering) seconds = server_.draining() ? 1 : kLingerSeconds;
   deadline_ =
       phase == Phase::kHandling ? 0 : system_clock().monotonic_nanos() + seconds * kNanosPerSecond;
 }
@@ -327,10 +327,12 @@ bool Session::feed() {
   }
   if (!parser_->is_header_done()) return true;
   account(parser_->get().body().size());
-  if (server_.inflight_bytes.load(std::memory_order_relaxed) <=
-      server_.options.inflight_bytes_max) {
+  if (accounted_ == 0 || server_.inflight_bytes.load(std::memory_order_relaxed) <=
+                             server_.options.inflight_bytes_max) {
     return true;
   }
+  account(0);
+  parser_->get().body() = std::string();
   refuse(503, "request bodies in flight are more than inflight_bytes_max (" +
                   std::to_string(server_.options.inflight_bytes_max) + " bytes): try again");
   return false;
@@ -464,7 +466,7 @@ Awaitable<void> Session::run() {
     const bool close = !parser_->get().keep_alive() || server_.draining();
     if (!co_await write(std::move(response), close)) co_return;
     if (close) {
-      co_await linger();
+      if (buffered()) co_await linger();
       co_return;
     }
   }

@@ -13,7 +13,6 @@
 #include "base/logging.h"
 #include "db/database.h"
 #include "server/http.h"
-#include "server/no_database.h"
 #include "server/service.h"
 
 namespace ferres {
@@ -110,11 +109,12 @@ Status serve(const Settings& settings) {
                                 .clock = &system_clock(),
                                 .commit_clock = &commit_clock};
   const uint64_t started = system_clock().monotonic_nanos();
-  TRY_ASSIGN(const std::unique_ptr<Database> db,
-             open_no_database(environment, database_options(settings)));
+  TRY_ASSIGN(const std::shared_ptr<Database> db,
+             Database::open(environment, database_options(settings)));
   Context context{.db = *db,
                   .clock = system_clock(),
                   .files = posix_files(),
+                  .executor = *executor,
                   .version = std::string(kVersion),
                   .data_dir = settings.storage_path,
                   .address = listening.host + ":" + std::to_string(settings.port),

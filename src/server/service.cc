@@ -1,6 +1,9 @@
 // The middle of the server: one request's way from the transport to its operation and back.
 #include "server/service.h"
 
+#include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "api/errors.h"
@@ -26,50 +29,73 @@ bool is_json(std::optional<std::string_view> content_type) {
                     [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
 }
 
+MetricLabels request_labels(const Operation& operation) {
+  std::string endpoint(operation.path);
+  std::replace(endpoint.begin(), endpoint.end(), '*', ':');
+  return {{"method", std::string(verb_name(operation.verb))}, {"endpoint", std::move(endpoint)}};
+}
+
+std::shared_ptr<Counter> requests_total(const Operation& operation, int status) {
+  MetricLabels labels = request_labels(operation);
+  labels.emplace_back("status", std::to_string(status));
+  return metrics().counter("http_requests_total", "Requests answered", std::move(labels));
+}
+
+// Requests that never reach an operation; what clients send must not become labels.
+void count_unmatched(int status) {
+  metrics()
+      .counter("http_requests_total", "Requests answered",
+               {{"method", "other"}, {"endpoint", "none"}, {"status", std::to_string(status)}})
+      ->add();
+}
+
 }  // namespace
 
 Service::Service(Context& context, const ApiKeys& keys, Cors cors)
-    : context_(context), keys_(keys), cors_(std::move(cors)), router_(operations()) {}
+    : context_(context), keys_(keys), cors_(std::move(cors)), router_(api_operations()) {
+  constexpr std::array kBoundsMs = {10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0};
+  for (const Operation& operation : api_operations()) {
+    series_.push_back({requests_total(operation, 200),
+                       metrics().histogram("http_request_duration_ms",
+                                           "Time that a request took, in milliseconds", kBoundsMs,
+                                           request_labels(operation))});
+  }
+}
+
+void Service::count(const Operation& operation, int status, double ms) const {
+  const Series& series = series_[static_cast<size_t>(&operation - api_operations().data())];
+  (status == 200 ? series.ok : requests_total(operation, status))->add();
+  series.duration_ms->observe(ms);
+}
 
 HttpResponse Service::refuse(int status, std::string_view message) {
   const std::string_view word = status == 408   ? "timeout"
                                 : status == 503 ? "unavailable"
                                                 : "invalid_payload";
+  count_unmatched(status);
   return to_response(error_answer(status, word, message), "");
 }
 
-Result<Route> Service::admit(const HttpRequest& request, Principal& principal, Answer& refusal,
-                             std::string& headers) const {
-  std::string allowed;
-  Result<Route> route = router_.route(request.method, request.target, &allowed);
-  if (!route.ok()) {
-    refusal = route.error().code() == Code::kNotFound
-                  ? error_answer(404, "invalid_payload", route.error().message())
-                  : error_answer(route.error());
-    if (!allowed.empty()) headers += "Allow: " + allowed + "\r\n";
-    return route;
-  }
-  const Permission permission = route->operation->permission;
-  if (permission == Permission::kPublic) return route;
+// Credential, permission and content type; the answer that refuses the call, or none.
+std::optional<Answer> Service::refusal(const HttpRequest& request, const Operation& operation,
+                                       Principal& principal, std::string& headers) const {
+  if (operation.permission == Permission::kPublic) return std::nullopt;
   Result<Principal> who = keys_.authenticate(request.authorization);
   if (!who.ok()) {
-    refusal = auth_error_answer(who.error());
-    if (refusal.status == 401) headers += "WWW-Authenticate: Bearer\r\n";
-    return std::move(who).error();
+    if (who.error().code() == Code::kUnauthenticated) headers += "WWW-Authenticate: Bearer\r\n";
+    return auth_error_answer(who.error());
   }
   principal = *std::move(who);
-  if (!allows(principal.role, permission)) {
-    Status denied(Code::kForbidden, "the role " + std::string(role_name(principal.role)) +
-                                        " may not " + std::string(route->operation->name));
-    refusal = error_answer(denied);
-    return denied;
+  if (!allows(principal.role, operation.permission)) {
+    return error_answer(Status(Code::kForbidden, "the role " +
+                                                     std::string(role_name(principal.role)) +
+                                                     " may not " + std::string(operation.name)));
   }
-  if (route->operation->body == Body::kJson && !is_json(request.content_type)) {
-    refusal = error_answer(415, "invalid_payload",
-                           "this request needs the header 'Content-Type: application/json'");
-    return Status(Code::kInvalidArgument, "content type");
+  if (operation.body == Body::kJson && !is_json(request.content_type)) {
+    return error_answer(415, "invalid_payload",
+                        "this request needs the header 'Content-Type: application/json'");
   }
-  return route;
+  return std::nullopt;
 }
 
 void Service::handle(HttpRequest request, Reply reply) {
@@ -79,11 +105,23 @@ void Service::handle(HttpRequest request, Reply reply) {
     reply(to_response({.status = 204, .body = {}}, cors_.preflight_headers(*request.origin)));
     return;
   }
-  Call call;
-  Answer refusal;
-  Result<Route> route = admit(request, call.principal, refusal, headers);
+  std::string allowed;
+  Result<Route> route = router_.route(request.method, request.target, &allowed);
   if (!route.ok()) {
-    reply(to_response(std::move(refusal), std::move(headers)));
+    const Status& error = route.error();
+    Answer answer = error.code() == Code::kNotFound
+                        ? error_answer(404, "invalid_payload", error.message())
+                        : error_answer(error);
+    if (!allowed.empty()) headers += "Allow: " + allowed + "\r\n";
+    count_unmatched(answer.status);
+    reply(to_response(std::move(answer), std::move(headers)));
+    return;
+  }
+  const Operation& operation = *route->operation;
+  Call call;
+  if (auto refused = refusal(request, operation, call.principal, headers)) {
+    count(operation, refused->status, 0);
+    reply(to_response(*std::move(refused), std::move(headers)));
     return;
   }
   call.collection = std::move(route->collection);
@@ -91,14 +129,15 @@ void Service::handle(HttpRequest request, Reply reply) {
   call.query = std::move(route->query);
   call.namespace_header = request.namespace_header;
   call.body = std::move(request.body);
-  const Operation& operation = *route->operation;
   operation.handler(context_, call,
                     [this, &operation, started, headers = std::move(headers),
                      reply = std::move(reply)](Answer answer) mutable {
                       const uint64_t nanos = context_.clock.monotonic_nanos() - started;
-                      log_debug("request", {{"operation", operation.name},
-                                            {"status", answer.status},
-                                            {"ms", static_cast<double>(nanos) / 1e6}});
+                      const double ms = static_cast<double>(nanos) / 1e6;
+                      count(operation, answer.status, ms);
+                      log_debug(
+                          "request",
+                          {{"operation", operation.name}, {"status", answer.status}, {"ms", ms}});
                       reply(to_response(std::move(answer), std::move(headers)));
                     });
 }

@@ -5,6 +5,7 @@
 #include "api/context.h"
 #include "api/operations.h"
 #include "auth/api_keys.h"
+#include "base/metrics.h"
 #include "server/cors.h"
 #include "server/http.h"
 #include "server/router.h"
@@ -20,14 +21,21 @@ class Service final : public HttpHandler {
   HttpResponse refuse(int status, std::string_view message) override;
 
  private:
-  /// An operation to run, or the answer that refuses the request.
-  Result<Route> admit(const HttpRequest& request, Principal& principal, Answer& refusal,
-                      std::string& headers) const;
+  std::optional<Answer> refusal(const HttpRequest& request, const Operation& operation,
+                                Principal& principal, std::string& headers) const;
+
+  struct Series {
+    std::shared_ptr<Counter> ok;  // status 200, the common case
+    std::shared_ptr<Histogram> duration_ms;
+  };
+  /// Counts an answer: http_requests_total and http_request_duration_ms.
+  void count(const Operation& operation, int status, double ms) const;
 
   Context& context_;
   const ApiKeys& keys_;
   const Cors cors_;
   const Router router_;
+  std::vector<Series> series_;  // as the operations table
 };
 
 }  // namespace ferres
