@@ -59,7 +59,7 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
   if (written.has_vector) TRY(vectors_->put(slot, vector));
 
   const bool has_ttl = written.expires_micros != 0;
-  slots_->publish(slot, record.lsn, {offset, namespace_tag(point.ns), has_ttl});
+  slots_->publish(slot, record.lsn, {offset, namespace_tag(point.ns), has_ttl, written.has_vector});
   Derived& derived = *derived_.load();
   TRY(derived.ids->insert(hash, slot));
   if (written.has_vector) derived.tail.push(slot);
@@ -166,8 +166,9 @@ Result<size_t> Partition::link(size_t max, Executor& executor) {
   const SlotTable::View view = slots_->view();
   std::vector<Slot> slots;
   for (const Slot slot : front) {
-    const bool again = std::find(slots.begin(), slots.end(), slot) != slots.end();
-    if (view.born(slot) != 0 && view.died(slot) == kNoLsn && !again &&
+    // The slot may have died since it was pushed, and may have been given to a point without a
+    // vector.
+    if (view.born(slot) != 0 && view.died(slot) == kNoLsn && view.ref(slot).has_vector &&
         !derived.index->contains(slot)) {
       slots.push_back(slot);
     }

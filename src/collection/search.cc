@@ -78,9 +78,7 @@ Status CollectionImpl::scan_all(std::span<const float> query, const SearchReques
   const Slot readable = std::min(filter.view().count(), vectors.view().slots);
   std::vector<Slot> slots;
   for (Slot slot = 0; slot < readable; ++slot) {
-    if (!filter.admits(slot)) continue;
-    TRY_ASSIGN(const Record record, partition_->heap().read(filter.view().ref(slot).offset));
-    if (record.has_vector) slots.push_back(slot);
+    if (filter.admits(slot) && filter.view().ref(slot).has_vector) slots.push_back(slot);
   }
   TRY(filter.damage());
   return scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits);
@@ -93,7 +91,10 @@ Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& r
   // The tail is copied before the graph is walked: see collection/tail.h.
   std::vector<Slot> tail;
   derived.tail.snapshot(tail);
-  std::erase_if(tail, [&](Slot slot) { return !filter.view().visible(slot, filter.pinned()); });
+  std::erase_if(tail, [&](Slot slot) {
+    const SlotTable::View& view = filter.view();
+    return !view.visible(slot, filter.pinned()) || !view.ref(slot).has_vector;
+  });
   std::vector<Hit> unlinked;
   if (!tail.empty()) {
     TRY(scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, unlinked));

@@ -16,15 +16,20 @@
 namespace ferres {
 
 /// Where a slot's record lies, with what filters ask most, packed into 64 bits:
-/// offset / 16 in 40 bits (16 TiB), 23 bits of the namespace's hash (0: none), 1 bit "has a ttl".
+/// offset / 16 in 39 bits (8 TiB), 23 bits of the namespace's hash (0: none), a bit "has a vector",
+/// a bit "has a ttl".
 struct RecordRef {
   uint64_t offset = 0;
   uint32_t ns_tag = 0;
   bool has_ttl = false;
+  bool has_vector = false;
 
-  uint64_t pack() const { return offset / 16 << 24 | uint64_t{ns_tag} << 1 | (has_ttl ? 1 : 0); }
+  uint64_t pack() const {
+    return offset / 16 << 25 | uint64_t{ns_tag} << 2 | (has_vector ? 2 : 0) | (has_ttl ? 1 : 0);
+  }
   static RecordRef unpack(uint64_t bits) {
-    return {(bits >> 24) * 16, static_cast<uint32_t>(bits >> 1) & 0x7FFFFF, (bits & 1) != 0};
+    return {(bits >> 25) * 16, static_cast<uint32_t>(bits >> 2) & 0x7FFFFF, (bits & 1) != 0,
+            (bits & 2) != 0};
   }
 };
 

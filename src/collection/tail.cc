@@ -34,6 +34,9 @@ void Tail::snapshot(std::vector<Slot>& slots) const {
 }
 
 void Tail::push(Slot slot) {
+  if (slot >= holds_.size()) holds_.resize(std::max<size_t>(size_t{slot} + 1, holds_.size() * 2));
+  if (holds_[slot]) return;
+  holds_[slot] = true;
   const uint64_t end = end_.load(std::memory_order_relaxed);
   CHECK(end - begin_.load(std::memory_order_relaxed) < kSlotsMax);
   auto& place = chunks_[end / kChunkSlots % kChunks];
@@ -57,6 +60,8 @@ std::vector<Slot> Tail::front(size_t count) const {
 
 void Tail::pop(size_t count) {
   const uint64_t begin = begin_.load(std::memory_order_relaxed);
+  for (uint64_t position = begin; position < begin + count; ++position)
+    holds_[at(position)] = false;
   begin_.store(begin + count, std::memory_order_release);
   // The directory keeps pointing at a retired chunk: readers that began before still use it.
   for (uint64_t chunk = begin / kChunkSlots; chunk < (begin + count) / kChunkSlots; ++chunk) {

@@ -33,6 +33,8 @@ class Tail {
   }
 
   // ---- the lane only
+  /// Nothing when the slot is in the tail already: one that died there and was given out again
+  /// keeps its place, so the tail is never longer than the slots in use.
   void push(Slot slot);
   /// The front slots, at most count.
   std::vector<Slot> front(size_t count) const;
@@ -53,6 +55,7 @@ class Tail {
   std::atomic<uint64_t> begin_{0};
   std::atomic<uint64_t> end_{0};
   std::vector<Retired> retired_;
+  std::vector<bool> holds_;  // by slot
 };
 
 }  // namespace ferres

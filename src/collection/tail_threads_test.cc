@@ -26,6 +26,18 @@ TEST(Tail, PopsInTheOrderOfPushes) {
   EXPECT_EQ(slots.back(), 19'999u);
 }
 
+TEST(Tail, HoldsASlotOnce) {
+  Tail tail;
+  for (int i = 0; i < 100; ++i) {
+    tail.push(7);
+    tail.push(9);
+  }
+  EXPECT_EQ(tail.front(5), (std::vector<Slot>{7, 9}));
+  tail.pop(1);
+  tail.push(7);
+  EXPECT_EQ(tail.front(5), (std::vector<Slot>{9, 7}));
+}
+
 TEST(TailThreads, SnapshotIsAlwaysARunOfPushes) {
   Tail tail;
   std::atomic<bool> done{false};
