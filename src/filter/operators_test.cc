@@ -176,8 +176,8 @@ TEST(Operators, WrongOperandsAreNamed) {
 }
 
 TEST(Operators, BoxesMayCrossTheDateLine) {
-  auto predicate = Predicate::parse(
-      R"({"f":{"$geo_box":{"top_left":{"lat":10,"lon":170},"bottom_right":{"lat":-10,"lon":-170}}}})");
+  auto predicate = Predicate::parse(R"({"f":{"$geo_box":{"top_left":{"lat":10,"lon":170},)"
+                                    R"("bottom_right":{"lat":-10,"lon":-170}}}})");
   ASSERT_TRUE(predicate.ok());
   EXPECT_TRUE(predicate->matches(R"({"f":{"lat":0,"lon":175}})"));
   EXPECT_TRUE(predicate->matches(R"({"f":{"lat":0,"lon":-175}})"));

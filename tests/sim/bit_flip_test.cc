@@ -1,0 +1,146 @@
+// Flips one bit of one file of a data folder at rest and opens it. Wherever the bit was: the damage
+// is found and said before it is used, or it is repaired (what is derived is rebuilt), or the bit
+// meant nothing. Never a crash, a wrong score or a point that was not written. The folder is made
+// anew for each flip, so that none sees another's repairs. 400 flips; FERRES_FLIPS takes another
+// number, FERRES_SEED another seed.
+#include <gtest/gtest.h>
+
+#include "sim/trace.h"
+#include "sim/world.h"
+
+namespace ferres::sim {
+namespace {
+
+constexpr uint64_t kFolders = 7;  // different folders that the flips take turns on
+
+DatabaseOptions quiet_options() {
+  DatabaseOptions options = small_options();
+  options.collection.background = false;
+  return options;
+}
+
+std::vector<std::string> files_below(SimFiles& files, const std::string& dir) {
+  std::vector<std::string> found;
+  auto names = files.list(dir);
+  EXPECT_TRUE(names.ok()) << dir;
+  for (const std::string& name : *names) {
+    const std::string path = dir + "/" + name;
+    if (files.open(path, OpenMode::kRead).ok()) {
+      found.push_back(path);
+    } else {
+      const auto deeper = files_below(files, path);
+      found.insert(found.end(), deeper.begin(), deeper.end());
+    }
+  }
+  return found;
+}
+
+class Flip {
+ public:
+  explicit Flip(uint64_t seed) : random_(seed), folder_(seed % kFolders), files_(folder_) {}
+
+  void run() {
+    World world(files_, folder_, quiet_options());
+    Trace trace(world, folder_);
+    make_folder(world, trace);
+    if (testing::Test::HasFailure()) return;
+    damage();
+    if (const Status status = world.open(); !status.ok()) {
+      EXPECT_TRUE(status.code() == Code::kCorruption || status.code() == Code::kUnimplemented)
+          << where_ << ": " << status.message();
+      ++refused;
+      return;
+    }
+    check(world, trace);
+    // Reading the rest of the files finds what no answer has met.
+    world.settle();
+    world.advance_micros(5'000'000);
+    check(world, trace);
+  }
+
+  static inline uint64_t refused = 0;
+  static inline uint64_t whole = 0;
+
+ private:
+  void make_folder(World& world, Trace& trace) const {
+    const Status status = world.open();
+    ASSERT_TRUE(status.ok()) << status.message();
+    trace.start();
+    for (uint64_t i = 0; i < 130 + folder_ * 20; ++i)
+      trace.step();
+    if (folder_ % 2 == 0) {
+      world.kill();  // a checkpoint and a log behind it
+    } else {
+      const Status closed = world.close();
+      ASSERT_TRUE(closed.ok()) << closed.message();
+    }
+  }
+
+  void damage() {
+    std::vector<std::string> paths = files_below(files_, "/data");
+    std::erase_if(paths,
+                  [](const std::string& path) { return path.starts_with("/data/dropped/"); });
+    uint64_t bytes = 0;
+    std::string path;
+    while (bytes == 0) {
+      path = paths[random_.below(paths.size())];
+      auto file = files_.open(path, OpenMode::kRead);
+      ASSERT_TRUE(file.ok()) << path;
+      bytes = *(*file)->size();
+    }
+    const uint64_t bit = random_.below(bytes * 8);
+    where_ = path + ", bit " + std::to_string(bit) + " (byte " + std::to_string(bit / 8) + " of " +
+             std::to_string(bytes) + ")";
+    const Status status = files_.flip_bit(path, bit);
+    ASSERT_TRUE(status.ok()) << status.message();
+  }
+
+  void check(World& world, const Trace& trace) {
+    bool answered = true;
+    for (const char* name : {"main", "side"}) {
+      auto found = world.database().find(name);
+      if (!found.ok()) {
+        EXPECT_TRUE(found.error().code() == Code::kCorruption ||
+                    found.error().code() == Code::kUnimplemented)
+            << where_ << ": " << found.error().message();
+        answered = false;
+        continue;
+      }
+      Collection& collection = **found;
+      const uint64_t now = world.clock().unix_micros();
+      const Oracle& oracle = trace.oracle(name);
+      SearchRequest request = search_for_all(Maker(random_, 8).vector());
+      request.limit = 10;
+      request.exact = false;
+      EXPECT_TRUE(oracle.agrees_on_search(collection, request, now, Damage::kMayBeFound))
+          << where_ << ", graph of " << name;
+      request.limit = kSearchLimitMax;
+      request.exact = true;
+      EXPECT_TRUE(oracle.agrees_on_search(collection, request, now, Damage::kMayBeFound))
+          << where_ << ", scan of " << name;
+      EXPECT_TRUE(oracle.equals(collection, now, Damage::kMayBeFound)) << where_ << ", " << name;
+      answered = answered && collection.list(ListRequest{}).ok();
+    }
+    (answered ? whole : refused) += 1;
+  }
+
+  Random random_;
+  const uint64_t folder_;
+  SimFiles files_;
+  std::string where_;
+};
+
+TEST(BitFlip, IsFoundOrHarmless) {
+  const uint64_t first = setting("FERRES_SEED", 1) * 1'000'000;
+  const uint64_t flips = setting("FERRES_FLIPS", 400);
+  for (uint64_t seed = first; seed < first + flips; ++seed) {
+    SCOPED_TRACE("flip " + std::to_string(seed - first) +
+                 " of FERRES_SEED=" + std::to_string(first / 1'000'000));
+    Flip(seed).run();
+    ASSERT_FALSE(HasFailure());
+  }
+  std::cout << Flip::refused << " refusals, " << Flip::whole << " whole answers\n";
+}
+
+}  // namespace
+}  // namespace ferres::sim

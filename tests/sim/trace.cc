@@ -1,0 +1,179 @@
+// See trace.h.
+#include "sim/trace.h"
+
+namespace ferres::sim {
+namespace {
+
+constexpr uint32_t kDimension = 8;
+constexpr uint64_t kIds = 150;
+constexpr uint64_t kCheckpointEvery = 100;
+constexpr uint64_t kReplaceEvery = 400;
+
+}  // namespace
+
+void Trace::start() {
+  create("main", Metric::kCosine);
+  create("side", Metric::kEuclidean);
+}
+
+void Trace::step() {
+  ++steps_;
+  world_.clock().advance_micros(1000);
+  const std::string name = random_.one_in(4) ? "side" : "main";
+  if (steps_ % kReplaceEvery == 0) {
+    drop("side");
+    create("side", Metric::kEuclidean);
+  } else if (steps_ % kCheckpointEvery == 0) {
+    const Status status = world_.database().checkpoint_all();
+    ASSERT_TRUE(status.ok()) << status.message();
+  } else if (random_.one_in(50)) {
+    auto found = world_.database().find(name);
+    ASSERT_TRUE(found.ok()) << found.error().message();
+    const Status status = (*found)->link_all();
+    ASSERT_TRUE(status.ok()) << status.message();
+  } else {
+    write_some(name);
+  }
+}
+
+void Trace::create(const std::string& name, Metric metric) {
+  CollectionConfig config;
+  config.name = name;
+  config.dimension = kDimension;
+  config.metric = metric;
+  config.index.m = 6;
+  config.index.ef_construction = 30;
+  // Half of the time the log ends where the checkpoint begins, else it is kept whole.
+  if (metric == Metric::kCosine) config.retention_days = 0;
+  tracked_[name] = Tracked{Oracle(metric), 0, {}, true, false};
+  auto created = world_.database().create(config);
+  ASSERT_TRUE(created.ok()) << created.error().message();
+  tracked_[name].coming = false;
+}
+
+void Trace::drop(const std::string& name) {
+  tracked_[name].going = true;
+  const Status status = world_.database().drop(name);
+  ASSERT_TRUE(status.ok()) << status.message();
+  tracked_.erase(name);
+}
+
+void Trace::write_some(const std::string& name) {
+  auto found = world_.database().find(name);
+  ASSERT_TRUE(found.ok()) << found.error().message();
+  const std::shared_ptr<Collection> collection = *found;
+  const uint64_t count = random_.one_in(3) ? 1 + random_.below(4) : 1;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (random_.one_in(4)) {
+      submit_delete(*collection, name);
+    } else {
+      submit_upsert(*collection, name);
+    }
+  }
+  world_.settle();
+  ASSERT_TRUE(tracked_[name].in_flight.empty()) << "a write was never answered";
+}
+
+void Trace::submit_upsert(Collection& collection, const std::string& name) {
+  Maker maker(random_, kDimension);
+  WriteOp op;
+  op.micros = world_.clock().unix_micros();
+  UpsertRequest request;
+  for (uint64_t i = 1 + random_.below(4); i > 0; --i) {
+    op.points.push_back(maker.point(kIds));
+    request.points.push_back(op.points.back().input);
+  }
+  tracked_[name].in_flight.push_back(std::move(op));
+  collection.upsert(std::move(request), [this, name](Result<UpsertResult> result) {
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    acknowledge(name, result->lsn);
+  });
+}
+
+void Trace::submit_delete(Collection& collection, const std::string& name) {
+  Maker maker(random_, kDimension);
+  WriteOp op;
+  op.micros = world_.clock().unix_micros();
+  DeleteRequest request;
+  request.ns = maker.name_space();
+  op.ns = request.ns.value_or("");
+  for (uint64_t i = 1 + random_.below(4); i > 0; --i)
+    op.ids.push_back(maker.id(kIds));
+  request.ids = op.ids;
+  tracked_[name].in_flight.push_back(std::move(op));
+  collection.remove(std::move(request), [this, name](Result<DeleteResult> result) {
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    acknowledge(name, result->lsn);
+  });
+}
+
+void Trace::acknowledge(const std::string& name, Lsn lsn) {
+  Tracked& tracked = tracked_[name];
+  ASSERT_EQ(lsn, tracked.lsn + 1);
+  apply(tracked.oracle, tracked.in_flight.front(), lsn);
+  tracked.in_flight.pop_front();
+  tracked.lsn = lsn;
+}
+
+void Trace::apply(Oracle& oracle, const WriteOp& op, Lsn lsn) {
+  for (OraclePoint point : op.points) {
+    point.version = lsn;
+    point.created_micros = op.micros;
+    oracle.upsert(std::move(point));
+  }
+  oracle.remove(op.ns, op.ids, op.micros);
+}
+
+testing::AssertionResult Trace::explains(World& world) const {
+  size_t present = 0;
+  for (const auto& [name, tracked] : tracked_) {
+    auto found = world.database().find(name);
+    const bool uncertain = tracked.coming || tracked.going;
+    if (!found.ok()) {
+      if (uncertain && found.error().code() == Code::kNotFound) continue;
+      return testing::AssertionFailure() << name << ": " << found.error().message();
+    }
+    ++present;
+    const auto right = explains(tracked, **found, world.clock().unix_micros());
+    if (!right) return testing::AssertionFailure() << name << ": " << right.message();
+  }
+  const size_t listed = world.database().list().size();
+  if (listed != present) {
+    return testing::AssertionFailure() << listed << " collections instead of " << present;
+  }
+  return testing::AssertionSuccess();
+}
+
+testing::AssertionResult Trace::explains(const Tracked& tracked, Collection& collection,
+                                         uint64_t now) const {
+  const Lsn lsn = collection.stats().lsn;
+  const Lsn newest = tracked.lsn + tracked.in_flight.size();
+  if (lsn < tracked.lsn || lsn > newest) {
+    return testing::AssertionFailure()
+           << "LSN " << lsn << ", acknowledged was " << tracked.lsn << ", asked for was " << newest;
+  }
+  Oracle oracle = tracked.oracle;
+  for (Lsn next = tracked.lsn + 1; next <= lsn; ++next) {
+    apply(oracle, tracked.in_flight[next - tracked.lsn - 1], next);
+  }
+  if (auto same = oracle.equals(collection, now); !same) return same;
+  Random random(lsn);
+  return oracle.agrees_on_search(collection, search_for_all(Maker(random, kDimension).vector()),
+                                 now);
+}
+
+testing::AssertionResult Trace::takes_writes(World& world) {
+  for (const auto& collection : world.database().list()) {
+    UpsertRequest request;
+    request.points.emplace_back();
+    request.points.back().id = "after";
+    request.points.back().vector.assign(kDimension, 0.25f);
+    auto result = collection->upsert(std::move(request));
+    if (!result.ok()) return testing::AssertionFailure() << "write: " << result.error().message();
+    auto found = collection->get("after", std::nullopt);
+    if (!found.ok()) return testing::AssertionFailure() << "read: " << found.error().message();
+  }
+  return testing::AssertionSuccess();
+}
+
+}  // namespace ferres::sim
