@@ -11,8 +11,9 @@ namespace {
 
 // A round takes at most this much, so that acknowledgements and maintenance keep alternating.
 constexpr size_t kWritesPerRound = 256;
-constexpr size_t kBytesPerRound = 16 << 20;
-constexpr size_t kLinkBatch = 64;  // planned together; ARCHITECTURE 6 on stale plans
+constexpr size_t kBytesPerRound = 4 << 20;
+constexpr size_t kLinkBatch = 64;      // planned together; larger plans would be stale
+constexpr size_t kLinkBatchIdle = 16;  // a write that comes meanwhile waits for no more
 constexpr size_t kReclaimPerRound = 128;
 constexpr uint64_t kScrubBytesPerRound = 8 << 20;
 constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get their turn
@@ -168,12 +169,16 @@ Status CollectionImpl::link_some(uint64_t written, bool* more) {
   }
   const bool graph = partition_->live_points() > options_.flat_points_max;
   if (!wanted && (!options_.background || !graph)) return {};
-  uint64_t batches = waiting && !wanted ? 0 : 1;
-  if (tail > options_.tail_points_max) {
+  const bool long_tail = tail > options_.tail_points_max;
+  uint64_t batches = 1;
+  if (long_tail) {
     batches = std::max<uint64_t>(1, (written + written / 2) / kLinkBatch);
+  } else if (waiting && !wanted) {
+    return {};
   }
+  const size_t batch = long_tail || wanted ? kLinkBatch : kLinkBatchIdle;
   for (; batches > 0; --batches) {
-    TRY_ASSIGN(const size_t linked, partition_->link(kLinkBatch, *env_.executor));
+    TRY_ASSIGN(const size_t linked, partition_->link(batch, *env_.executor));
     if (linked == 0) break;
   }
   *more = true;
