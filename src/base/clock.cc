@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 namespace ferres {
 namespace {
@@ -23,7 +24,21 @@ class SystemClock : public Clock {
   }
 };
 
+uint64_t cpu_nanos(clockid_t clock) {
+  timespec time{};
+  static_cast<void>(clock_gettime(clock, &time));  // cannot fail for these clocks
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
 }  // namespace
+
+uint64_t process_cpu_nanos() {
+  return cpu_nanos(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t thread_cpu_nanos() {
+  return cpu_nanos(CLOCK_THREAD_CPUTIME_ID);
+}
 
 Clock& system_clock() {
   static SystemClock clock;

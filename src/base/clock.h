@@ -15,6 +15,10 @@ class Clock {
 
 Clock& system_clock();
 
+/// CPU time used so far by the process, and by the calling thread. For measurements alone.
+uint64_t process_cpu_nanos();
+uint64_t thread_cpu_nanos();
+
 /// Stands still until told otherwise. Thread-safe.
 class ManualClock : public Clock {
  public:

@@ -12,6 +12,14 @@ TEST(Clock, SystemClocksAdvance) {
   EXPECT_GE(system_clock().monotonic_nanos(), before);
 }
 
+TEST(Clock, CpuTimeGrowsWithWorkAndAThreadsIsPartOfTheProcess) {
+  const uint64_t before = thread_cpu_nanos();
+  volatile uint64_t work = 0;
+  while (thread_cpu_nanos() < before + 1'000'000)
+    work = work + 1;
+  EXPECT_GE(process_cpu_nanos(), thread_cpu_nanos() - before);
+}
+
 TEST(CommitClock, TimesRiseStrictlyWhileTheClockStands) {
   const ManualClock clock(1000);
   CommitClock commits(clock);
