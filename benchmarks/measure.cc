@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -12,30 +11,20 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 namespace ferres::bench {
-namespace {
-
-double seconds_of(clockid_t clock) {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-}  // namespace
 
 double wall_seconds() {
   return static_cast<double>(system_clock().monotonic_nanos()) * 1e-9;
 }
 double process_cpu_seconds() {
-  return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+  return static_cast<double>(process_cpu_nanos()) * 1e-9;
 }
 double thread_cpu_seconds() {
-  return seconds_of(CLOCK_THREAD_CPUTIME_ID);
+  return static_cast<double>(thread_cpu_nanos()) * 1e-9;
 }
 
 double cpu_seconds_of(pid_t pid) {
