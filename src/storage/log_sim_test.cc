@@ -120,6 +120,11 @@ void expect_recovers(SimFiles& disk, const Program& program) {
         Log::open(disk, kDir, small_segments(), program.dropped(), found.visitor());
     ASSERT_TRUE(log.ok()) << log.error().message();
     ASSERT_NO_FATAL_FAILURE(program.expect_all_there(found, program.dropped()));
+    // Segments that were being dropped may be there or not, but without a hole.
+    LogRecords kept;
+    const Lsn first = (*log)->first_lsn();
+    ASSERT_TRUE((*log)->read(first, (*log)->last_lsn(), kept.visitor()).ok());
+    ASSERT_EQ(kept, program.written().between(first, (*log)->last_lsn()));
   }
   disk.crash(TearMode::kDropUnsynced);
   LogRecords again;
