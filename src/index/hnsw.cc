@@ -13,9 +13,9 @@ namespace {
 
 // One point in so many is on the next level up. Sparser than HNSW's 1/m: the base level finds its
 // way over a few more steps for less than the levels between would cost.
-constexpr double kLevelRatio = 32;
-// Pool of a search on the upper levels: two starts for the base level instead of one.
-constexpr uint32_t kUpperPool = 2;
+constexpr double kLevelRatio = 64;
+// Pool of a search on the upper levels. More starts for the base level cost more than they save.
+constexpr uint32_t kUpperPool = 1;
 constexpr uint32_t kUpperPoolBuild = 64;
 constexpr uint32_t kPoolMax = 1u << 20;
 
@@ -40,7 +40,7 @@ HnswIndex::HnswIndex(const IndexConfig& config, const VectorStore& vectors,
     : vectors_(vectors),
       graph_(std::move(graph)),
       linker_(*graph_, vectors),
-      ef_construction_(config.ef_construction),
+      plan_pool_(std::max(config.ef_construction / 2, 2 * config.m)),
       ef_search_(config.ef_search) {}
 
 void HnswIndex::set_ef_search(uint32_t ef) {
@@ -61,7 +61,7 @@ Status HnswIndex::find_candidates(std::span<const float> vector, uint32_t level,
   const GraphView graph = graph_->view();
   const PreparedQuery query = vectors_.prepare(vector);
   WalkScratch& s = scratch();
-  const uint32_t pool = level == 0 ? ef_construction_ : kUpperPoolBuild;
+  const uint32_t pool = level == 0 ? plan_pool_ : kUpperPoolBuild;
   plan.scored.reset(size_t{pool} * 16);
   const auto note = [&plan](const Slot* slots, size_t count, const float* distances) {
     for (size_t i = 0; i < count; ++i)
@@ -107,8 +107,7 @@ void HnswIndex::refresh_plan(Slot slot, std::span<const float> vector, PointPlan
 
   std::vector<Hit>& candidates = plan.candidates;
   const size_t planned = candidates.size();
-  const float worst =
-      planned < ef_construction_ ? INFINITY : candidates.back().distance;
+  const float worst = planned < plan_pool_ ? INFINITY : candidates.back().distance;
   // Gone since, or given out anew (then it is among the recent ones, with its new distance).
   std::erase_if(candidates, [&](const Hit& hit) {
     return hit.slot == slot || !graph_->linked(hit.slot) ||
@@ -117,8 +116,7 @@ void HnswIndex::refresh_plan(Slot slot, std::span<const float> vector, PointPlan
   bool changed = candidates.size() != planned;
   const VectorView view = vectors_.view();
   std::vector<float> distances(recent.size());
-  ferres::distances(view, vectors_.prepare(vector), recent.data(), recent.size(),
-                    distances.data());
+  ferres::distances(view, vectors_.prepare(vector), recent.data(), recent.size(), distances.data());
   for (size_t i = 0; i < recent.size(); ++i) {
     plan.scored.put(recent[i], distances[i]);
     if (!(distances[i] < worst)) continue;
@@ -129,7 +127,7 @@ void HnswIndex::refresh_plan(Slot slot, std::span<const float> vector, PointPlan
   std::sort(candidates.begin(), candidates.end(), [](const Hit& a, const Hit& b) {
     return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
   });
-  if (candidates.size() > ef_construction_) candidates.resize(ef_construction_);
+  if (candidates.size() > plan_pool_) candidates.resize(plan_pool_);
   choose_neighbours(vectors_, view, candidates, graph_->lanes_max(0), plan.choices);
 }
 
@@ -178,7 +176,7 @@ void HnswIndex::remove_point(Slot slot) {
   if (!graph_->linked(slot)) return;
   for (uint32_t level = graph_->upper_levels(slot) + 1; level-- > 0;) {
     // Out of memory for a list: an edge less, and the graph stays consistent.
-    linker_.unlink(level, slot).ignore();
+    if (graph_->on_level(level, slot)) linker_.unlink(level, slot).ignore();
   }
   graph_->leave(slot);
 }
@@ -217,8 +215,7 @@ Status HnswIndex::run_search(std::span<const float> query, const SearchParams& p
       }
     }
     // A full pool may hide admitted points behind refused ones: look again with a larger one.
-    if (filter.selective() || explain.hits.size() == params.k || !found->full() ||
-        ef == kPoolMax) {
+    if (filter.selective() || explain.hits.size() == params.k || !found->full() || ef == kPoolMax) {
       break;
     }
   }

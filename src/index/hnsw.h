@@ -37,8 +37,8 @@ class HnswIndex : public ANNIndex {
   void remove_point(Slot slot) override;
   bool contains(Slot slot) const override { return graph_->linked(slot); }
   IndexStats audit() const override;
-  /// Says which edge, list or count of the graph contradicts another, or nothing (for tests).
-  std::string inconsistency() const { return graph_->inconsistency(); }
+  /// For tests and benchmarks.
+  const HnswGraph& graph() const { return *graph_; }
 
  private:
   // Points that a plan may have missed are offered to it. Beyond so many it is made anew: scoring
@@ -71,10 +71,13 @@ class HnswIndex : public ANNIndex {
   const VectorStore& vectors_;
   std::unique_ptr<HnswGraph> graph_;
   HnswLinker linker_;
-  const uint32_t ef_construction_;
+  // Candidates of an insert. Half of ef_construction gives the searches that all of it gives in
+  // HNSW: fillers and one-lane replacement make more of each candidate, and farther ones than these
+  // only took lanes from nearer fillers.
+  const uint32_t plan_pool_;
   std::atomic<uint32_t> ef_search_;
-  std::atomic<uint64_t> additions_{0};     // since the start
-  std::array<Slot, kRecent> recent_{};     // the last of them, by number; the lane only
+  std::atomic<uint64_t> additions_{0};  // since the start
+  std::array<Slot, kRecent> recent_{};  // the last of them, by number; the lane only
 };
 
 }  // namespace ferres

@@ -46,7 +46,8 @@ std::string HnswGraph::inconsistency() const {
       const Lanes lanes = this->lanes(level, slot);
       for (uint32_t i = 0; i < lanes.count; ++i) {
         const Slot to = lanes.slot(i);
-        if (to == slot || !on_level(level, to)) return "dangling edge" + where + std::to_string(slot);
+        if (to == slot || !on_level(level, to))
+          return "dangling edge" + where + std::to_string(slot);
         if (find_lane(level, slot, to) != static_cast<int>(i)) {
           return "double edge" + where + std::to_string(slot);
         }

@@ -149,8 +149,8 @@ GraphView HnswGraph::view() const {
   view.upper = upper.base;
   view.slots = static_cast<Slot>(std::min<uint64_t>(blocks.bytes / view.block_bytes, kSlotsMax));
   view.run_slots = static_cast<Slot>(std::min<uint64_t>(runs.bytes / sizeof(uint32_t), kSlotsMax));
-  view.upper_blocks = static_cast<uint32_t>(
-      std::min<uint64_t>(upper.bytes / view.upper_bytes, 0xFFFFFFFFu));
+  view.upper_blocks =
+      static_cast<uint32_t>(std::min<uint64_t>(upper.bytes / view.upper_bytes, 0xFFFFFFFFu));
   if (!arenas_.blocks->all_verified()) view.unverified_blocks = arenas_.blocks;
   if (!arenas_.upper->all_verified()) view.unverified_upper = arenas_.upper;
   return view;
@@ -208,9 +208,9 @@ HnswGraph::Lanes HnswGraph::lanes(uint32_t level, Slot slot) const {
   const uint32_t most = lanes_max(level);
   lanes.words = reinterpret_cast<const uint32_t*>(block + sizeof(BlockHead));
   lanes.count = std::min(reinterpret_cast<const BlockHead*>(block)->degree, most);
-  lanes.lengths = level == 0 ? reinterpret_cast<const float*>(arenas_.lengths->base()) +
-                                   uint64_t{slot} * most
-                             : reinterpret_cast<const float*>(lanes.words + most);
+  lanes.lengths =
+      level == 0 ? reinterpret_cast<const float*>(arenas_.lengths->base()) + uint64_t{slot} * most
+                 : reinterpret_cast<const float*>(lanes.words + most);
   return lanes;
 }
 
@@ -228,8 +228,7 @@ std::span<const uint32_t> HnswGraph::incoming(uint32_t level, Slot slot) const {
 
 bool HnswGraph::droppable(uint32_t level, Slot from, Slot to) const {
   const BlockHead& target = head(level, to);
-  return target.anchors > 1 || head(level, from).rank > target.rank ||
-         lane_view_.root(level) == to;
+  return target.anchors > 1 || head(level, from).rank > target.rank || lane_view_.root(level) == to;
 }
 
 // ---- changing, the lane

@@ -24,11 +24,11 @@ namespace ferres {
 inline constexpr uint64_t kGraphMagic = 0x3130485052474546;  // "FEGRPH01"
 inline constexpr uint32_t kGraphFormat = 1;
 inline constexpr uint32_t kUpperLevelsMax = 7;
-inline constexpr uint32_t kLinksMax = 64;              // m at most
-inline constexpr uint32_t kLanesMax = 2 * kLinksMax;   // of a base block
+inline constexpr uint32_t kLinksMax = 64;             // m at most
+inline constexpr uint32_t kLanesMax = 2 * kLinksMax;  // of a base block
 inline constexpr uint32_t kFillerBit = 0x80000000u;
 inline constexpr uint32_t kSlotMask = 0x7FFFFFFFu;
-inline constexpr Slot kSlotsMax = 0x7FFFFFFFu;         // slots are below it
+inline constexpr Slot kSlotsMax = 0x7FFFFFFFu;  // slots are below it
 inline constexpr uint32_t kInListClasses = 112;
 
 /// One list of incoming edges: `place` counts units of 8 words in arena +3.
@@ -42,10 +42,10 @@ struct BlockHead {
   uint32_t degree = 0;
   // The lane's own:
   InListRef incoming;
-  uint64_t rank = 0;       // order of arrival on this level; a root's is below all
-  uint32_t anchors = 0;    // incoming edges from blocks of a lower rank
+  uint64_t rank = 0;        // order of arrival on this level; a root's is below all
+  uint32_t anchors = 0;     // incoming edges from blocks of a lower rank
   uint16_t size_class = 0;  // of the incoming list
-  uint16_t linked = 0;     // 1: in the graph
+  uint16_t linked = 0;      // 1: in the graph
 };
 static_assert(sizeof(BlockHead) == 32);
 
@@ -59,12 +59,12 @@ struct GraphHeader {
   uint32_t format = kGraphFormat;
   uint32_t m = 0;
   uint64_t seed = 0;
-  uint64_t additions = 0;   // points ever added: numbers plans, draws levels
+  uint64_t additions = 0;  // points ever added: numbers plans, draws levels
   uint64_t lowest_rank = 0;
   uint32_t points = 0;
-  uint32_t levels = 0;      // with at least one block; shared
-  uint32_t roots[kUpperLevelsMax + 1] = {};  // by level; shared
-  uint32_t upper_end = 1;   // blocks handed out in arena +5; block 0 is never
+  uint32_t levels = 0;                            // with at least one block; shared
+  uint32_t roots[kUpperLevelsMax + 1] = {};       // by level; shared
+  uint32_t upper_end = 1;                         // blocks handed out in arena +5; block 0 is never
   uint32_t upper_free[kUpperLevelsMax + 1] = {};  // runs of so many blocks; incoming.place links on
   uint32_t padding = 0;
   InListsHeader in_lists;
@@ -80,8 +80,14 @@ inline constexpr uint64_t upper_block_bytes(uint32_t m) {
 }
 
 // A word of arena +4: the run's first block in 29 bits, the number of levels in 3.
-inline constexpr uint32_t run_word(uint32_t first, uint32_t levels) { return first << 3 | levels; }
-inline constexpr uint32_t run_first(uint32_t word) { return word >> 3; }
-inline constexpr uint32_t run_levels(uint32_t word) { return word & 7; }
+inline constexpr uint32_t run_word(uint32_t first, uint32_t levels) {
+  return first << 3 | levels;
+}
+inline constexpr uint32_t run_first(uint32_t word) {
+  return word >> 3;
+}
+inline constexpr uint32_t run_levels(uint32_t word) {
+  return word & 7;
+}
 
 }  // namespace ferres

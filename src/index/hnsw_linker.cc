@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "index/scorer.h"
 
@@ -18,7 +19,6 @@ constexpr uint32_t kInDegreeWeak = 4;
 constexpr size_t kStrengthenTries = 3;
 // In-neighbours of a removed point that are offered to each other, beside its out-neighbours.
 constexpr size_t kInNeighboursOffered = 16;
-constexpr int kAnchorRounds = 64;
 constexpr size_t kGroup = 4;
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
@@ -139,8 +139,8 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
   }
   float to_new[kLanesMax];
   distances_from(offer.to, lanes, known, to_new);
-  bool occluded = false;         // by a shorter edge
-  bool beaten[kLanesMax] = {};   // longer edges that the newcomer occludes
+  bool occluded = false;        // by a shorter edge
+  bool beaten[kLanesMax] = {};  // longer edges that the newcomer occludes
   bool fillers[kLanesMax] = {};
   bool all[kLanesMax] = {};
   for (uint32_t i = 0; i < lanes.count; ++i) {
@@ -235,7 +235,20 @@ Status HnswLinker::strengthen(uint32_t level, Slot slot, std::span<const Slot> a
   return {};
 }
 
-Result<bool> HnswLinker::force_edge(const Offer& offer, bool break_anchor,
+int HnswLinker::lane_to_give(const Offer& offer, bool last_anchors) const {
+  const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
+  const uint64_t rank = graph_.head(offer.level, offer.to).rank;
+  int lane = -1;
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    const Slot target = lanes.slot(i);
+    const bool may_go = last_anchors ? graph_.head(offer.level, target).rank > rank
+                                     : graph_.droppable(offer.level, offer.from, target);
+    if (may_go && (lane < 0 || lanes.lengths[i] > lanes.lengths[lane])) lane = static_cast<int>(i);
+  }
+  return lane;
+}
+
+Result<bool> HnswLinker::force_edge(const Offer& offer, bool last_anchors,
                                     std::vector<Slot>& orphans) {
   if (graph_.find_lane(offer.level, offer.from, offer.to) >= 0) return true;
   const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
@@ -243,16 +256,11 @@ Result<bool> HnswLinker::force_edge(const Offer& offer, bool break_anchor,
     TRY(graph_.append(offer.level, offer.from, offer.to, offer.length));
     return true;
   }
-  int lane = -1;
-  for (uint32_t i = 0; i < lanes.count; ++i) {
-    if (!break_anchor && !graph_.droppable(offer.level, offer.from, lanes.slot(i))) continue;
-    if (lane < 0 || lanes.lengths[i] > lanes.lengths[lane]) lane = static_cast<int>(i);
-  }
+  const int lane = lane_to_give(offer, last_anchors);
   if (lane < 0) return false;
   const Slot dropped = lanes.slot(static_cast<uint32_t>(lane));
-  TRY(graph_.replace(offer.level, offer.from, static_cast<uint32_t>(lane), offer.to,
-                     offer.length));
-  orphans.push_back(dropped);
+  TRY(graph_.replace(offer.level, offer.from, static_cast<uint32_t>(lane), offer.to, offer.length));
+  if (last_anchors) orphans.push_back(dropped);
   return true;
 }
 
@@ -272,33 +280,53 @@ void HnswLinker::anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& 
     for (uint32_t j = 0; j < next.count; ++j)
       collect(next.slot(j));
   }
-  collect(graph_.root(level));
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
   candidates = hits_from(slot, slots);
 }
 
+Result<bool> HnswLinker::anchor_from(uint32_t level, Slot orphan, std::span<const Hit> candidates,
+                                     std::vector<Slot>& orphans) {
+  for (const bool last_anchors : {false, true}) {
+    for (const Hit& candidate : candidates) {
+      TRY_ASSIGN(const bool made, force_edge({level, candidate.slot, orphan, candidate.distance},
+                                             last_anchors, orphans));
+      if (made) return true;
+    }
+  }
+  return false;
+}
+
+// Ends, because an orphan only ever takes the anchor of a block of a higher rank. Succeeds, because
+// the blocks below the orphan's rank have more lanes than there are blocks for them to anchor, so
+// one of them has a lane that is free, droppable, or anchors a higher rank; and because the root
+// reaches them all by edges among themselves.
 Status HnswLinker::anchor(uint32_t level, Slot slot) {
   std::vector<Slot> orphans = {slot};
   std::vector<Hit> candidates;
-  for (int round = 0; round < kAnchorRounds && !orphans.empty(); ++round) {
+  while (!orphans.empty()) {
     const Slot orphan = orphans.back();
     orphans.pop_back();
-    if (!usable(level, orphan) || graph_.head(level, orphan).anchors > 0) continue;
     const Slot root = graph_.root(level);
-    if (orphan == root || root == kNoSlot) continue;
+    if (orphan == root || root == kNoSlot || !usable(level, orphan)) continue;
+    if (graph_.head(level, orphan).anchors > 0) continue;
     anchor_candidates(level, orphan, candidates);
-    bool anchored = false;
-    for (const Hit& candidate : candidates) {
-      TRY_ASSIGN(anchored,
-                 force_edge({level, candidate.slot, orphan, candidate.distance}, false, orphans));
-      if (anchored) break;
-    }
-    // Everything around holds the last anchor of something: take one over, and anchor that again.
-    if (!anchored && !candidates.empty()) {
-      const Hit& nearest = candidates.front();
-      TRY_ASSIGN(anchored,
-                 force_edge({level, nearest.slot, orphan, nearest.distance}, true, orphans));
+    TRY_ASSIGN(bool anchored, anchor_from(level, orphan, candidates, orphans));
+    if (anchored) continue;
+    std::vector<Slot> reached = {root};
+    std::set<Slot> seen = {root};
+    for (size_t next = 0; next < reached.size() && !anchored; ++next) {
+      const Hit hit = {distance_between(view_, reached[next], orphan), reached[next]};
+      TRY_ASSIGN(anchored, anchor_from(level, orphan, {&hit, 1}, orphans));
+      const HnswGraph::Lanes lanes = graph_.lanes(level, reached[next]);
+      for (uint32_t i = 0; i < lanes.count; ++i) {
+        const Slot below = lanes.slot(i);
+        if (usable(level, below) &&
+            graph_.head(level, below).rank < graph_.head(level, orphan).rank &&
+            seen.insert(below).second) {
+          reached.push_back(below);
+        }
+      }
     }
   }
   return {};

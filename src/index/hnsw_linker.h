@@ -6,9 +6,9 @@
 // thirty blocks and never re-prunes a block. A removal overwrites the lane of each true
 // in-neighbour with a neighbour's neighbour: no tombstones, and the degree holds under churn.
 //
-// After A. Malkov and D. Yashunin (arXiv 1603.09320), S. J. Subramanya et al. (Vamana, NeurIPS 2019:
-// the factor) and H. Xu et al. (IP-DiskANN, arXiv 2502.13826: repair in place); what departs from
-// them: fillers, one-lane replacement, the in-degree floor, and anchors (hnsw_graph.h).
+// After A. Malkov and D. Yashunin (arXiv 1603.09320), S. J. Subramanya et al. (Vamana, NeurIPS
+// 2019: the factor) and H. Xu et al. (IP-DiskANN, arXiv 2502.13826: repair in place); what departs
+// from them: fillers, one-lane replacement, the in-degree floor, and anchors (hnsw_graph.h).
 //
 // choose_neighbours() on any thread under an EpochGuard; the class is the lane's.
 #pragma once
@@ -67,8 +67,15 @@ class HnswLinker {
   Status strengthen(uint32_t level, Slot slot, std::span<const Slot> around);
   /// Gives a slot without an anchor one.
   Status anchor(uint32_t level, Slot slot);
-  Result<bool> force_edge(const Offer& offer, bool break_anchor, std::vector<Slot>& orphans);
+  /// Makes an edge from one of the candidates, the nearest that can.
+  Result<bool> anchor_from(uint32_t level, Slot orphan, std::span<const Hit> candidates,
+                           std::vector<Slot>& orphans);
+  /// Blocks of a lower rank within two steps.
   void anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& candidates);
+  /// Makes an edge, in a full block for the longest that may go: one that is not a last anchor, or,
+  /// with last_anchors, one whose target has a higher rank than the edge's and joins the orphans.
+  Result<bool> force_edge(const Offer& offer, bool last_anchors, std::vector<Slot>& orphans);
+  int lane_to_give(const Offer& offer, bool last_anchors) const;
   void replace_root(uint32_t level, Slot removed, std::span<const Slot> around);
   std::vector<Hit> hits_from(Slot from, std::span<const Slot> slots);
   bool usable(uint32_t level, Slot slot) const;

@@ -1,9 +1,9 @@
 // The walk: from some starts, look at the neighbours of the nearest unexpanded candidate until the
-// nearest `ef` are all expanded. Each step reads one block, scores its unmet neighbours as one batch
-// and fetches the block that comes next, so that memory works while the CPU does. One code for
-// searches and plans, for every level; `Blocks` is how a block is read (GraphView; the benchmark of
-// reader schemes has others). Any thread, under an EpochGuard; nothing is allocated once a thread's
-// scratch has grown to the graph.
+// nearest `ef` are all expanded. Each step reads one block, scores its unmet neighbours as one
+// batch and fetches the block that comes next, so that memory works while the CPU does. One code
+// for searches and plans, for every level; `Blocks` is how a block is read (GraphView; the
+// benchmark of reader schemes has others). Any thread, under an EpochGuard; nothing is allocated
+// once a thread's scratch has grown to the graph.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -106,8 +106,7 @@ class Walk {
     scratch_.visited.begin(slots_);
     scratch_.admitted.reset(ef);
     scratch_.frontier.clear();
-    const size_t fresh =
-        scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
+    const size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
     if (!score(fresh, ForgetScored())) return true;
     push_frontier(fresh, filter);
     std::vector<uint64_t>& frontier = scratch_.frontier;

@@ -1,5 +1,5 @@
-// A bounded scan that takes its slots in pieces: the flat index feeds it from a bitmap, scan_slots()
-// from a list. One thread; the caller holds an EpochGuard.
+// A bounded scan that takes its slots in pieces: the flat index feeds it from a bitmap,
+// scan_slots() from a list. One thread; the caller holds an EpochGuard.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -60,9 +60,9 @@ class Scorer {
   Slot slots() const { return view_.slots; }
 
  private:
-  static constexpr size_t kGroup = 4;   // rows that one kernel call interleaves
-  static constexpr size_t kAhead = 8;   // rows in flight
-  static constexpr size_t kLine = 16;   // floats
+  static constexpr size_t kGroup = 4;  // rows that one kernel call interleaves
+  static constexpr size_t kAhead = 8;  // rows in flight
+  static constexpr size_t kLine = 16;  // floats
 
   void prefetch(Slot slot) const {
     if constexpr (metric == Metric::kCosine) __builtin_prefetch(view_.inverse_norms + slot);
