@@ -2,6 +2,7 @@
 // are fetched ahead of the arithmetic (memory, not arithmetic, limits a walk). Gives the same
 // values as distances() of vector_store.h. Any thread, under an EpochGuard.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -38,7 +39,7 @@ class Scorer {
     for (size_t i = 0; i < count && i < kAhead; ++i)
       prefetch(slots[i]);
     for (size_t done = 0; done < count; done += kGroup) {
-      const size_t n = count - done < kGroup ? count - done : kGroup;
+      const size_t n = std::min(count - done, kGroup);
       for (size_t i = 0; i < n; ++i) {
         rows[i] = view_.row(slots[done + i]);
         if (done + i + kAhead < count) prefetch(slots[done + i + kAhead]);
@@ -60,14 +61,15 @@ class Scorer {
   Slot slots() const { return view_.slots; }
 
  private:
-  static constexpr size_t kGroup = 4;  // rows that one kernel call interleaves
-  static constexpr size_t kAhead = 8;  // rows in flight
-  static constexpr size_t kLine = 16;  // floats
+  static constexpr size_t kGroup = 8;   // rows that kernels take abreast
+  static constexpr size_t kAhead = 16;  // rows asked for before they are needed
+  static constexpr size_t kLines = 2;   // of each; the CPU's own prefetcher follows
+  static constexpr size_t kLineFloats = 16;
 
   void prefetch(Slot slot) const {
     if constexpr (metric == Metric::kCosine) __builtin_prefetch(view_.inverse_norms + slot);
-    const float* row = view_.row(slot);
-    for (size_t i = 0; i < view_.dim; i += kLine)
+    const float* const row = view_.row(slot);
+    for (size_t i = 0; i < std::min<size_t>(kLines * kLineFloats, view_.dim); i += kLineFloats)
       __builtin_prefetch(row + i);
   }
 
