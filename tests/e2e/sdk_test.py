@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# The published Python SDK against the real server. The SDK awaits httpx's json(), which is not
+# awaitable; the shim below makes its value so, and the rest of the SDK runs as published.
+import asyncio
+import unittest
+
+import httpx
+import structlog
+from vector_db_client import DistanceMetric, Point, VectorDBClient
+from vector_db_client.exceptions import (CollectionAlreadyExistsError, CollectionNotFoundError,
+                                         InvalidDimensionError, InvalidPayloadError)
+
+from suite import API_KEY, ServerTest, binary
+
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+def awaitable_json():
+    """The shim: what json() returns can be awaited and used as before."""
+    plain = httpx.Response.json
+
+    def awaitable(value):
+        async def value_later():
+            return value
+        return value_later()
+
+    httpx.Response.json = lambda self, **more: awaitable(plain(self, **more))
+
+
+class Sdk(ServerTest):
+    def run_async(self, scenario):
+        async def with_client():
+            url = f"http://127.0.0.1:{self.server.port}"
+            async with VectorDBClient(url, api_key=API_KEY) as client:
+                return await scenario(client)
+        return asyncio.run(with_client())
+
+    def test_collections(self):
+        async def scenario(db):
+            made = await db.create_collection("docs", 4, DistanceMetric.COSINE)
+            self.assertEqual((made.name, made.dimension, made.distance),
+                             ("docs", 4, DistanceMetric.COSINE))
+            listed = {c.name: c for c in await db.list_collections()}
+            self.assertEqual((listed["docs"].dimension, listed["docs"].num_points), (4, 0))
+            detail = await db.get_collection("docs")
+            self.assertEqual((detail.name, detail.dimension, detail.num_points,
+                              detail.distance), ("docs", 4, 0, DistanceMetric.COSINE))
+            with self.assertRaises(CollectionAlreadyExistsError) as caught:
+                await db.create_collection("docs", 4, DistanceMetric.COSINE)
+            self.assertIn("docs", str(caught.exception))
+            await db.delete_collection("docs")
+            with self.assertRaises(CollectionNotFoundError) as caught:
+                await db.get_collection("docs")
+            self.assertIn("docs", str(caught.exception))
+            with self.assertRaises(CollectionNotFoundError):
+                await db.delete_collection("docs")
+            with self.assertRaises(InvalidPayloadError):
+                await db.create_collection("no such name!", 4, DistanceMetric.COSINE)
+        self.run_async(scenario)
+
+    def test_points_and_search(self):
+        async def scenario(db):
+            await db.create_collection("points", 4, DistanceMetric.EUCLIDEAN)
+            points = [Point(id=f"p{i}", vector=[float(i), 0.5, 0.25, 1.0],
+                            metadata={"even": i % 2 == 0, "n": i}) for i in range(1500)]
+            written = await db.upsert_points("points", points)  # two requests
+            self.assertEqual((written.upserted, written.failed), (1500, []))
+            self.assertEqual((await db.upsert_points("points", [])).upserted, 0)
+            detail = await db.get_collection("points")
+            self.assertEqual(detail.num_points, 1500)
+
+            found = await db.search("points", [7.2, 0.5, 0.25, 1.0], limit=3)
+            self.assertEqual([r.id for r in found.results], ["p7", "p8", "p6"])
+            self.assertAlmostEqual(found.results[0].score, 0.2, places=4)
+            self.assertEqual(found.results[0].metadata, {"even": False, "n": 7})
+            found = await db.search("points", [7.2, 0.5, 0.25, 1.0], limit=2,
+                                    filter={"even": True, "n": {"$gt": 8}})
+            self.assertEqual([r.id for r in found.results], ["p10", "p12"])
+
+            point = await db.get_point("points", "p3")
+            self.assertEqual((point.id, point.vector, point.metadata),
+                             ("p3", [3.0, 0.5, 0.25, 1.0], {"even": False, "n": 3}))
+            with self.assertRaises(CollectionNotFoundError):
+                await db.get_point("points", "nobody")
+
+            ids, offset = [], 0
+            while True:
+                page = await db.list_points("points", limit=400, offset=offset)
+                self.assertEqual(page.total, 1500)
+                ids += [p.id for p in page.points]
+                offset += len(page.points)
+                if not page.has_more:
+                    break
+            self.assertEqual(sorted(ids), sorted(f"p{i}" for i in range(1500)))
+            page = await db.list_points("points", limit=5, filter={"n": {"$lt": 3}})
+            self.assertEqual((page.total, len(page.points), page.has_more), (3, 3, False))
+
+            gone = await db.delete_points("points", ["p0", "p1", "nobody"])
+            self.assertEqual(gone.deleted, 2)
+            self.assertEqual((await db.get_collection("points")).num_points, 1498)
+            found = await db.search("points", [0.0, 0.5, 0.25, 1.0], limit=1)
+            self.assertEqual(found.results[0].id, "p2")
+        self.run_async(scenario)
+
+    def test_failed_points_and_errors(self):
+        async def scenario(db):
+            await db.create_collection("wrong", 4, DistanceMetric.DOT_PRODUCT)
+            written = await db.upsert_points("wrong", [
+                Point(id="good", vector=[1.0, 2.0, 3.0, 4.0], metadata={}),
+                Point(id="short", vector=[1.0], metadata={})])
+            self.assertEqual(written.upserted, 1)
+            self.assertEqual(len(written.failed), 1)
+            with self.assertRaises(InvalidDimensionError):
+                await db.search("wrong", [1.0, 2.0], limit=1)
+            with self.assertRaises(InvalidPayloadError):
+                await db.search("wrong", [1.0, 2.0, 3.0, 4.0], limit=1, filter={"a": {"$x": 1}})
+            found = await db.search("wrong", [1.0, 2.0, 3.0, 4.0], limit=1)
+            self.assertAlmostEqual(found.results[0].score, 1 - 30.0, places=3)
+            with self.assertRaises(CollectionNotFoundError):
+                await db.upsert_points("nobody", [Point(id="a", vector=[1.0], metadata={})])
+        self.run_async(scenario)
+
+    def test_namespaces(self):
+        async def scenario(db):
+            await db.create_collection("tenants", 2, DistanceMetric.COSINE)
+            for name in ("a", "b", None):
+                await db.upsert_points("tenants", [
+                    Point(id="same", vector=[1.0, 0.0], metadata={"of": name}, namespace=name)])
+            self.assertEqual((await db.get_collection("tenants")).num_points, 3)
+            found = await db.search("tenants", [1.0, 0.0], limit=10, namespace="b")
+            self.assertEqual([r.metadata for r in found.results], [{"of": "b"}])
+            point = await db.get_point("tenants", "same", namespace="a")
+            self.assertEqual(point.metadata, {"of": "a"})
+            gone = await db.delete_points("tenants", ["same"], namespace="a")
+            self.assertEqual(gone.deleted, 1)
+            with self.assertRaises(CollectionNotFoundError):
+                await db.get_point("tenants", "same", namespace="a")
+            self.assertEqual((await db.get_point("tenants", "same")).metadata, {"of": None})
+        self.run_async(scenario)
+
+
+if __name__ == "__main__":
+    binary()
+    awaitable_json()
+    unittest.main(verbosity=2)
