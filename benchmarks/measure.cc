@@ -5,8 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
-#include <iterator>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -28,18 +26,7 @@ double thread_cpu_seconds() {
 }
 
 double cpu_seconds_of(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const size_t name_end = text.rfind(')');  // the name may hold spaces
-  if (pid == 0 || name_end == std::string::npos) return 0;
-  std::istringstream fields(text.substr(name_end + 2));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i)
-    fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return pid == 0 ? 0 : static_cast<double>(process_cpu_nanos(pid)) * 1e-9;
 }
 
 void pin_thread(size_t index) {

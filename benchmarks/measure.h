@@ -15,7 +15,7 @@ double wall_seconds();
 /// CPU time of the whole process, and of the calling thread.
 double process_cpu_seconds();
 double thread_cpu_seconds();
-/// User and system time of another process, from /proc; 0 when pid is 0 or gone.
+/// CPU time of another process; 0 when pid is 0 or gone.
 double cpu_seconds_of(pid_t pid);
 
 /// Binds the calling thread to one of the CPUs that the process may use: the last for index 0, the

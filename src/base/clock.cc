@@ -26,14 +26,15 @@ class SystemClock : public Clock {
 
 uint64_t cpu_nanos(clockid_t clock) {
   timespec time{};
-  static_cast<void>(clock_gettime(clock, &time));  // cannot fail for these clocks
+  static_cast<void>(clock_gettime(clock, &time));  // fails when a process has gone: 0
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
 }  // namespace
 
-uint64_t process_cpu_nanos() {
-  return cpu_nanos(CLOCK_PROCESS_CPUTIME_ID);
+uint64_t process_cpu_nanos(int pid) {
+  clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
+  return clock_getcpuclockid(pid, &clock) == 0 ? cpu_nanos(clock) : 0;
 }
 
 uint64_t thread_cpu_nanos() {

@@ -15,8 +15,9 @@ class Clock {
 
 Clock& system_clock();
 
-/// CPU time used so far by the process, and by the calling thread. For measurements alone.
-uint64_t process_cpu_nanos();
+/// CPU time used so far by a process (0: this one; 0 when it is gone), and by the calling thread.
+/// For measurements alone.
+uint64_t process_cpu_nanos(int pid = 0);
 uint64_t thread_cpu_nanos();
 
 /// Stands still until told otherwise. Thread-safe.

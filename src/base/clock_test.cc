@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace ferres {
 namespace {
@@ -18,6 +19,7 @@ TEST(Clock, CpuTimeGrowsWithWorkAndAThreadsIsPartOfTheProcess) {
   while (thread_cpu_nanos() < before + 1'000'000)
     work = work + 1;
   EXPECT_GE(process_cpu_nanos(), thread_cpu_nanos() - before);
+  EXPECT_GE(process_cpu_nanos(::getpid()), thread_cpu_nanos() - before);
 }
 
 TEST(CommitClock, TimesRiseStrictlyWhileTheClockStands) {
