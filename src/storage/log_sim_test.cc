@@ -2,8 +2,11 @@
 // there, in its place, and a bit that flipped is reported.
 #include <gtest/gtest.h>
 
+#include "base/coding.h"
+#include "base/crc32c.h"
 #include "base/sim_files.h"
 #include "storage/log.h"
+#include "storage/log_segment.h"
 #include "storage/test_support.h"
 
 namespace ferres {
@@ -294,6 +297,69 @@ TEST(LogSim, BitFlipIsReportedOrHarmless) {
     EXPECT_GT(reported, 10'000u);
     EXPECT_EQ(harmless > 1000, !closed) << harmless;
   }
+}
+
+/// One log of `count` records, one commit each, in dir.
+LogRecords make_log(SimFiles& disk, const std::string& dir, uint64_t seed, int count,
+                    const LogOptions& options) {
+  Random random(seed);
+  LogRecords written;
+  LogRecords none;
+  Result<std::unique_ptr<Log>> log = Log::open(disk, dir, options, 0, none.visitor());
+  EXPECT_TRUE(log.ok());
+  for (int i = 0; i < count; ++i)
+    EXPECT_TRUE((*log)->commit(written.add(random, 1, 0)).ok());
+  return written;
+}
+
+TEST(LogSim, SegmentOfAnotherLogIsRefused) {
+  SimFiles disk(1);
+  LogOptions options;
+  options.segment_bytes = 64;  // two records without payload
+  make_log(disk, "one", 1, 6, options);
+  make_log(disk, "two", 2, 6, options);
+  const std::vector<std::string> names = *disk.list("one");
+  ASSERT_EQ(names, *disk.list("two"));
+  ASSERT_EQ(names.size(), 3u);
+  ASSERT_TRUE(disk.rename("two/" + names[1], "one/" + names[1]).ok());
+  LogRecords found;
+  const Status status = Log::open(disk, "one", options, 0, found.visitor()).error().clone();
+  EXPECT_EQ(status.code(), Code::kCorruption);
+  EXPECT_NE(status.message().find("one/"), std::string::npos) << status.message();
+}
+
+TEST(LogSim, CutTailStaysDeadWhenItsFirstRecordIsWrittenAgain) {
+  SimFiles disk(1);
+  LogRecords written = make_log(disk, kDir, 3, 4, {});
+  const std::string path = std::string(kDir) + "/" + segment_name(1);
+  // As if the third record had been torn, and neither it nor the fourth acknowledged.
+  ASSERT_TRUE(disk.flip_bit(path, kMarkOffset * 8).ok());
+  ASSERT_TRUE(disk.flip_bit(path, (kSegmentHeaderBytes + 2 * record_bytes(0) + 20) * 8).ok());
+  LogRecords found;
+  Result<std::unique_ptr<Log>> log = Log::open(disk, kDir, {}, 0, found.visitor());
+  ASSERT_TRUE(log.ok()) << log.error().message();
+  ASSERT_EQ(found, written.between(1, 2));
+  const LogRecords::Record third = written.all()[2];
+  const LogRecord again{third.lsn, third.unix_micros, third.op, {}};
+  ASSERT_TRUE((*log)->commit(std::span(&again, 1)).ok());
+  const std::unique_ptr<SimFiles> copy = killed(disk);
+  LogRecords after;
+  ASSERT_TRUE(Log::open(*copy, kDir, {}, 0, after.visitor()).ok());
+  EXPECT_EQ(after, written.between(1, 3));
+}
+
+TEST(LogSim, NewerFormatIsRefusedByName) {
+  SimFiles disk(1);
+  make_log(disk, kDir, 3, 4, {});
+  const std::string path = std::string(kDir) + "/" + segment_name(1);
+  std::string head("FERRSLOG");
+  put_u32(head, 2);
+  put_u32(head, crc32c(as_bytes(head)));
+  ASSERT_TRUE((*disk.open(path, OpenMode::kReadWrite))->write(0, as_bytes(head)).ok());
+  LogRecords found;
+  const Status status = Log::open(disk, kDir, {}, 0, found.visitor()).error().clone();
+  EXPECT_EQ(status.code(), Code::kUnimplemented);
+  EXPECT_NE(status.message().find("log format 2"), std::string::npos) << status.message();
 }
 
 }  // namespace

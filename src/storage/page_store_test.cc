@@ -137,6 +137,46 @@ TEST(PageStore, FilesOfSupersededPagesLeave) {
   EXPECT_LT(written, 240 * 4 * kPageBytes * 6);
 }
 
+TEST(PageStore, ManySmallCheckpointsAreMerged) {
+  const std::string dir = fresh_dir("merge");
+  const std::unique_ptr<PageStore> store = open_store(dir, empty_store());
+  Arena* const arena = open_arena(*store, 1);
+  constexpr uint64_t kRounds = 300;
+  ASSERT_TRUE(arena->grow(kRounds * kPageBytes).ok());
+  uint64_t written = 0;
+  StoreManifest manifest;
+  for (uint64_t page = 0; page < kRounds; ++page) {
+    *arena->mutate(page * kPageBytes, 1) = std::byte{1};
+    manifest = checkpoint(*store);
+    written += manifest.files.back().bytes;
+    ASSERT_LE(manifest.files.size(), 64u);
+  }
+  EXPECT_LT(written, kRounds * kPageBytes * 4);
+  const std::unique_ptr<PageStore> again = open_store(dir, manifest);
+  const Arena* const found = open_arena(*again, 1);
+  ASSERT_TRUE(found->verify(0, found->bytes()).ok());
+  for (uint64_t page = 0; page < kRounds; ++page)
+    ASSERT_EQ(found->base()[page * kPageBytes], std::byte{1});
+}
+
+TEST(PageStore, FragmentedArenaIsWrittenTogether) {
+  const std::string dir = fresh_dir("fragments");
+  constexpr uint64_t kPages = 2200;
+  const std::unique_ptr<PageStore> store = open_store(dir, empty_store());
+  Arena* const arena = open_arena(*store, 1);
+  ASSERT_TRUE(arena->grow(kPages * kPageBytes).ok());
+  const auto change = [&](uint64_t step, std::byte value) {
+    for (uint64_t page = 0; page < kPages; page += step)
+      *arena->mutate(page * kPageBytes, 1) = value;
+    return checkpoint(*store).files.back().bytes;
+  };
+  EXPECT_GT(change(1, std::byte{1}), kPages * kPageBytes);
+  // Every fourth page is then alone in its file: more runs than an open should map.
+  EXPECT_LT(change(4, std::byte{2}), kPages * kPageBytes / 3);
+  EXPECT_GT(change(kPages, std::byte{3}), kPages * kPageBytes);
+  EXPECT_LT(change(kPages, std::byte{4}), 2 * kPageBytes);
+}
+
 TEST(PageStore, NothingChangedWritesNoFile) {
   const std::string dir = fresh_dir("nothing");
   const std::unique_ptr<PageStore> store = open_store(dir, empty_store());
