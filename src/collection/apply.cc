@@ -193,7 +193,7 @@ Result<std::vector<std::string>> Partition::expired(uint64_t now_micros, size_t 
   std::vector<std::string> ids;
   if (ttl_points() == 0) return ids;
   const SlotTable::View view = slots_->view();
-  for (Slot slot = 0; slot < slot_header_.slots && ids.size() < max; ++slot) {
+  for (Slot slot = 0; slot < view.count() && ids.size() < max; ++slot) {
     if (view.born(slot) == 0 || view.died(slot) != kNoLsn) continue;
     const RecordRef ref = view.ref(slot);
     if (!ref.has_ttl) continue;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t kTickMicros = 1'000'000;
 constexpr uint64_t kRetryMicros = 10'000'000;  // after a checkpoint that failed
-constexpr size_t kExpirePerRecord = 1000;
+constexpr size_t kExpirePerRecord = 10'000;
 
 }  // namespace
 
@@ -126,10 +126,12 @@ void CollectionImpl::schedule_tick() {
       const MutexLock lock(base->mutex_);
       if (base->closing_) return;
     }
-    if (base->dirty() || base->partition_->derived_damaged() ||
-        !base->partition_->points_damage().ok()) {
-      base->wake();
+    bool damaged = false;
+    {
+      const EpochGuard guard;  // a rebuild may be replacing the derived state
+      damaged = base->partition_->derived_damaged() || !base->partition_->points_damage().ok();
     }
+    if (damaged || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }
@@ -148,8 +150,11 @@ void CollectionImpl::sweep_expired() {
   write.op = Op::kExpire;
   for (const std::string& id : ids)
     encode_id(id, write.payload);
-  write.done = [](Status status, Lsn, uint64_t) {
-    status.ignore();  // the points stay hidden, the next sweep tries again
+  write.done = [weak = weak_from_this()](const Status& status, Lsn, uint64_t count) {
+    // After a failure the points stay hidden and the next sweep tries again.
+    const auto self = weak.lock();
+    if (!self || !status.ok() || count < kExpirePerRecord) return;
+    self->env_.executor->submit([self] { self->sweep_expired(); });
   };
   enqueue(std::move(write));
 }

@@ -85,6 +85,30 @@ TEST_F(CollectionThreads, ReadersSeeWholeBatches) {
   EXPECT_EQ(collection_->stats().points, 300u);
 }
 
+TEST_F(CollectionThreads, StatisticsAndSweepsRunBesideWrites) {
+  std::atomic<bool> done{false};
+  const auto threads = make_thread_pool(2);
+  threads->parallel_for(2, [&](size_t role) {
+    Random random(role + 5);
+    if (role == 0) {
+      for (int batch = 0; batch < 30; ++batch) {
+        UpsertRequest request;
+        for (int i = 0; i < 20; ++i) {
+          request.points.push_back({std::to_string(batch * 20 + i), std::nullopt, vector_of(random),
+                                    "{}", i % 2 == 0 ? 3600 : 1});
+        }
+        ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+      }
+      done = true;
+      return;
+    }
+    do {
+      collection_->sweep_expired();
+      EXPECT_LE(collection_->stats().points, 600u);
+    } while (!done);
+  });
+}
+
 TEST_F(CollectionThreads, AcknowledgedDeleteIsNeverAnsweredAgain) {
   std::atomic<int> deleted{0};
   Random seeded(7);

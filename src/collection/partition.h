@@ -63,6 +63,8 @@ class Partition {
   const Derived& derived() const { return *derived_.load(std::memory_order_acquire); }
   /// The slot of (ns, id) that is visible at `pinned`, expired or not.
   Result<std::optional<Slot>> find(std::string_view ns, std::string_view id, Lsn pinned) const;
+  /// Storage ids of points whose time is over, at most max.
+  Result<std::vector<std::string>> expired(uint64_t now_micros, size_t max) const;
   uint64_t live_points() const { return live_.load(std::memory_order_relaxed); }
   uint64_t ttl_points() const { return ttl_points_.load(std::memory_order_relaxed); }
   uint64_t dying_points() const { return dying_count_.load(std::memory_order_relaxed); }
@@ -80,8 +82,6 @@ class Partition {
   size_t reclaim(size_t max);
   /// Plans up to max tail slots in parallel and links them. Returns how many left the tail.
   Result<size_t> link(size_t max, Executor& executor);
-  /// Storage ids of points whose time is over, at most max.
-  Result<std::vector<std::string>> expired(uint64_t now_micros, size_t max) const;
 
   /// Saves what is kept in memory into the stores, and freezes both for a checkpoint.
   Status begin_checkpoint();
