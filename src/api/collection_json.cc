@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "api/requests.h"
+
 namespace ferres {
 namespace {
 
@@ -148,6 +150,11 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
   TRY(read_text(fields, config));
   TRY(read_days(fields, "retention_days", config.retention_days));
   TRY(read_days(fields, "default_ttl_days", config.default_ttl_days));
+  if (config.default_ttl_days &&
+      (*config.default_ttl_days == 0 || *config.default_ttl_days > kTtlDaysMax)) {
+    return Status(Code::kInvalidArgument,
+                  "default_ttl_days must be between 1 and " + std::to_string(kTtlDaysMax));
+  }
   return config;
 }
 

@@ -72,6 +72,8 @@ TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
         400, "invalid_payload", "between 1 and 8"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","hnsw":{"m":1000}})", 400,
         "invalid_payload", "m must be between"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","default_ttl_days":4294967295})", 400,
+        "invalid_payload", "default_ttl_days must be between 1 and 36500"},
        {R"([])", 422, "invalid_payload", "JSON object"},
        {R"({"name")", 400, "invalid_payload", "malformed JSON"}});
   EXPECT_EQ(at(call("list_collections"), "/collections/1"), "(none)");

@@ -33,6 +33,50 @@ TEST(Operations, WhatWritesAsksForMoreThanReading) {
   }
 }
 
+// Paths as the specification writes them: ":name" is "{name}", "*id" is "{id}".
+std::string spec_path(std::string_view path) {
+  std::string text;
+  std::string_view rest = path;
+  while (!rest.empty()) {
+    const size_t slash = rest.find('/', 1);
+    const std::string_view segment =
+        rest.substr(1, slash == std::string_view::npos ? slash : slash - 1);
+    const bool variable = segment.starts_with(':') || segment.starts_with('*');
+    text += variable ? "/{" + std::string(segment.substr(1)) + "}" : "/" + std::string(segment);
+    rest = slash == std::string_view::npos ? "" : rest.substr(slash);
+  }
+  return text;
+}
+
+TEST(Operations, TheSpecificationHoldsTheSameRoutes) {
+  const std::string here = __FILE__;  // relative to the build folder when paths are rewritten
+  std::string path = here.substr(0, here.rfind("src/api")) + "spec/openapi.yaml";
+  if (!posix_files().exists(path)) path = "spec/openapi.yaml";
+  const Result<std::string> spec = read_file(posix_files(), path, 1 << 20);
+  ASSERT_TRUE(spec.ok()) << path;
+  std::set<std::string> specified;
+  std::string current;
+  std::string_view rest = *spec;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.starts_with("  /")) current = line.substr(2, line.size() - 3);
+    for (const Verb verb : {Verb::kGet, Verb::kPost, Verb::kPut, Verb::kPatch, Verb::kDelete}) {
+      std::string name(verb_name(verb));
+      for (char& c : name)
+        c = static_cast<char>(c - 'A' + 'a');
+      if (line == "    " + name + ":") {
+        specified.insert(std::string(verb_name(verb)) + " " + current);
+      }
+    }
+  }
+  std::set<std::string> offered;
+  for (const Operation& row : api_operations()) {
+    offered.insert(std::string(verb_name(row.verb)) + " " + spec_path(row.path));
+  }
+  EXPECT_EQ(specified, offered);
+}
+
 using OperationsTest = ApiTest;
 
 TEST_F(OperationsTest, HealthTellsVersionAndCollections) {

@@ -80,6 +80,8 @@ TEST_F(PointsTest, AtomicWritesAllOrNothingAndListsTheBadOnes) {
       {"id":"a","vector":[1,2]},{"id":"b","vector":[1]},{"id":"c","vector":[]}]})");
   EXPECT_EQ(refused.status, 400) << refused.body;
   EXPECT_EQ(at(refused, "/error"), "\"invalid_payload\"");
+  EXPECT_EQ(at(refused, "/failed/0/id"), "\"c\"");
+  EXPECT_EQ(at(refused, "/failed/1/id"), "\"b\"");
   EXPECT_EQ(at(call("count_points", "{}"), "/count"), "0");
   const Answer written = call("upsert_points", R"({"atomic":true,"durability":"async","points":[
       {"id":"a","vector":[1,2]}]})");
@@ -120,6 +122,16 @@ TEST_F(PointsTest, TheNamespaceOfTheHeaderHoldsForReadsAndWrites) {
   ASSERT_EQ(run(operation("upsert_points"), upsert).status, 200);
   EXPECT_EQ(call("get_point", "", "a").status, 404);
   EXPECT_EQ(call("get_point", "", "a", {{"namespace", "h"}}).status, 200);
+}
+
+TEST_F(PointsTest, TimesToLiveHaveARange) {
+  const Answer answer = call("upsert_points", R"({"points":[
+      {"id":"zero","vector":[1,2],"ttl":0},
+      {"id":"long","vector":[1,2],"ttl":18446744073709551615},
+      {"id":"good","vector":[1,2],"ttl":3153600000}]})");
+  EXPECT_EQ(at(answer, "/upserted"), "1") << answer.body;
+  EXPECT_EQ(at(answer, "/failed/1/reason"), "\"ttl must be between 1 and 3153600000 seconds\"");
+  EXPECT_EQ(call("get_point", "", "good").status, 200);
 }
 
 TEST_F(PointsTest, ExpiredPointsAreHidden) {

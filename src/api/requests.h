@@ -14,6 +14,9 @@
 
 namespace ferres {
 
+inline constexpr uint64_t kTtlDaysMax = 36500;
+inline constexpr uint64_t kTtlSecondsMax = kTtlDaysMax * 86400;
+
 /// The request's "filter"; nullopt when absent or without a condition.
 Result<std::optional<Predicate>> read_filter(const JsonFields& fields);
 /// The body's "namespace", else the one named outside the body.

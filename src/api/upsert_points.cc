@@ -33,6 +33,9 @@ Status read_point(const JsonFields& fields, size_t index, PointInput& point, std
   TRY(refuse_named_vectors(fields));
   TRY(fields.read("namespace", point.ns));
   TRY(fields.read("ttl", point.ttl_seconds));
+  if (point.ttl_seconds && (*point.ttl_seconds == 0 || *point.ttl_seconds > kTtlSecondsMax)) {
+    reason = "ttl must be between 1 and " + std::to_string(kTtlSecondsMax) + " seconds";
+  }
   if (const JsonValue* vector = fields.find("vector")) {
     Status status = read_vector(*vector, fields.path("vector"), kDimensionMax, point.vector);
     if (status.code() == Code::kInvalidArgument) {

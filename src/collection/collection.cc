@@ -195,12 +195,7 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     record.metadata_json = point.metadata_json;
     encode_point(record, point.vector, write.payload);
   }
-  if (request.atomic && !result.failed.empty()) {
-    return done(Status(Code::kInvalidArgument, "atomic upsert refused: point '" +
-                                                   result.failed.front().first +
-                                                   "': " + result.failed.front().second));
-  }
-  if (write.payload.empty()) {
+  if (write.payload.empty() || (request.atomic && !result.failed.empty())) {
     result.lsn = visible_lsn_;
     return done(std::move(result));
   }

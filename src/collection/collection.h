@@ -43,7 +43,7 @@ struct UpsertRequest {
   std::vector<PointInput> points;
   /// Found wrong before (by the parser); reported in `failed` beside the lane's own.
   std::vector<std::pair<std::string, std::string>> failed;
-  bool atomic = false;  // refuse the whole request when a point is invalid
+  bool atomic = false;  // write nothing when a point is invalid: `failed` says which
   bool async = false;   // durability "async": acknowledged before the fsync
 };
 

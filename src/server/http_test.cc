@@ -301,8 +301,8 @@ TEST_F(HttpTest, StopCutsWhatDoesNotEnd) {
   busy.send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
   handler_.wait_until_held();
   EXPECT_FALSE(server_->stop(0));
-  handler_.release();  // a reply after the end reaches nobody and harms nothing
   EXPECT_EQ(busy.receive(), "");
+  handler_.release();  // a reply after the end reaches nobody and harms nothing
 }
 
 }  // namespace

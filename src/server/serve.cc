@@ -64,6 +64,20 @@ DatabaseOptions database_options(const Settings& settings) {
   return options;
 }
 
+// The two failures that a person can mend are told with what to do.
+Result<std::shared_ptr<Database>> open_database(const Environment& environment,
+                                                const Settings& settings) {
+  Result<std::shared_ptr<Database>> db = Database::open(environment, database_options(settings));
+  if (db.ok()) return db;
+  const std::string folder = "the data folder '" + settings.storage_path + "'";
+  if (db.error().code() == Code::kConflict) {
+    return Status(Code::kConflict, folder +
+                                       " is in use by another server: stop that one, or choose "
+                                       "another folder with --storage-path");
+  }
+  return std::move(db).error().context("cannot open " + folder);
+}
+
 size_t cores() {
   return static_cast<size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
 }
@@ -109,8 +123,7 @@ Status serve(const Settings& settings) {
                                 .clock = &system_clock(),
                                 .commit_clock = &commit_clock};
   const uint64_t started = system_clock().monotonic_nanos();
-  TRY_ASSIGN(const std::shared_ptr<Database> db,
-             Database::open(environment, database_options(settings)));
+  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings));
   Context context{.db = *db,
                   .clock = system_clock(),
                   .files = posix_files(),
