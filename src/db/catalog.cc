@@ -34,13 +34,19 @@ Status Catalog::apply(const LogRecord& record) {
 }
 
 Status Catalog::commit(Op op, const std::string& payload) {
-  if (log_->poisoned()) {
-    TRY(log_->reopen(log_->last_lsn(), [this](const LogRecord& late) { return apply(late); }));
-  }
+  if (log_->poisoned()) TRY(reopen());
   const LogRecord record{log_->last_lsn() + 1, clock_.next_micros(), static_cast<uint8_t>(op),
                          as_bytes(payload)};
-  TRY(log_->commit({&record, 1}));
+  if (Status status = log_->commit({&record, 1}); !status.ok()) {
+    // At once: until the record is cut off, nobody knows which collections exist.
+    if (log_->poisoned()) reopen().ignore();
+    return status;
+  }
   return apply(record);
+}
+
+Status Catalog::reopen() {
+  return log_->reopen(log_->last_lsn(), [this](const LogRecord& late) { return apply(late); });
 }
 
 Status Catalog::create(const CollectionConfig& config) {

@@ -20,14 +20,17 @@ class Catalog {
                                                CommitClock& clock);
 
   const std::map<std::string, CollectionConfig>& collections() const { return collections_; }
-  /// Durable when they return ok.
+  /// Durable when they return ok. After an error the record is not there, unless certain() says
+  /// that this is not known: the log could not be read back.
   Status create(const CollectionConfig& config);
   Status drop(const CollectionConfig& config);
+  bool certain() const { return !log_->poisoned(); }
 
  private:
   enum class Op : uint8_t { kCreate = 1, kDrop = 2 };
   explicit Catalog(CommitClock& clock) : clock_(clock) {}
   Status apply(const LogRecord& record);
+  Status reopen();
   Status commit(Op op, const std::string& payload);
 
   CommitClock& clock_;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kConfigFile = "/config.json";
 constexpr uint64_t kConfigBytesMax = 1 << 20;
+constexpr std::string_view kUnknownUuid = "unknown";
 
 std::string random_hex_id() {
   std::array<std::byte, 16> bytes{};
@@ -47,6 +48,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
     return options_.dir + "/collections/" + name;
   }
   Status tidy_folders();
+  std::string folder_uuid(const std::string& name) const;
   Status move_to_dropped(const std::string& name, const std::string& uuid);
   Entry open_collection(const CollectionConfig& config) const;
 
@@ -97,6 +99,14 @@ DatabaseImpl::Entry DatabaseImpl::open_collection(const CollectionConfig& config
                                                 folder(config.name) + " is missing");
     return entry;
   }
+  const std::string uuid = folder_uuid(config.name);
+  if (uuid != kUnknownUuid && uuid != config.uuid) {
+    entry.error = Status(Code::kCorruption, "collection '" + config.name +
+                                                "' is unavailable: " + folder(config.name) +
+                                                std::string(kConfigFile) + " says uuid " + uuid +
+                                                ", the catalog says " + config.uuid);
+    return entry;
+  }
   auto collection = Collection::open(env_, folder(config.name), config, options_.collection);
   if (collection.ok()) {
     entry.collection = *std::move(collection);
@@ -113,22 +123,22 @@ DatabaseImpl::Entry DatabaseImpl::open_collection(const CollectionConfig& config
 Status DatabaseImpl::tidy_folders() {
   TRY_ASSIGN(const std::vector<std::string> names, env_.files->list(options_.dir + "/collections"));
   for (const std::string& name : names) {
-    std::string uuid = "unknown";
-    auto text = read_file(*env_.files, folder(name) + std::string(kConfigFile), kConfigBytesMax);
-    if (text.ok()) {
-      if (auto config = decode_config(*text); config.ok()) uuid = config->uuid;
-    }
-    const auto known = catalog_->collections().find(name);
-    // A known name whose config.json cannot be read stays where it is: it is damage, not a
-    // leftover.
-    if (known != catalog_->collections().end() &&
-        (known->second.uuid == uuid || uuid == "unknown")) {
-      continue;
-    }
+    // A known name with another config.json stays where it is: it is damage, not a leftover.
+    if (catalog_->collections().contains(name)) continue;
+    const std::string uuid = folder_uuid(name);
     log_warning("folder.unknown", {{"folder", name}, {"uuid", uuid}});
     TRY(move_to_dropped(name, uuid));
   }
   return {};
+}
+
+std::string DatabaseImpl::folder_uuid(const std::string& name) const {
+  auto text = read_file(*env_.files, folder(name) + std::string(kConfigFile), kConfigBytesMax);
+  if (!text.ok()) return std::string(kUnknownUuid);
+  auto config = decode_config(*text);
+  const bool whole = config.ok() && config->uuid.size() == 32 &&
+                     config->uuid.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return whole ? config->uuid : std::string(kUnknownUuid);
 }
 
 Status DatabaseImpl::move_to_dropped(const std::string& name, const std::string& uuid) {
@@ -156,6 +166,10 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config
     }
   }
   FileSystem& files = *env_.files;
+  // What an earlier create or drop left when the disk failed it must not come back to life.
+  if (files.exists(folder(config.name))) {
+    TRY(move_to_dropped(config.name, folder_uuid(config.name)));
+  }
   TRY(files.make_dirs(folder(config.name)));
   TRY(files.sync_dir(options_.dir + "/collections"));
   TRY(write_file_atomic(files, folder(config.name) + std::string(kConfigFile),
@@ -164,7 +178,8 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config
              Collection::open(env_, folder(config.name), config, options_.collection));
   if (Status status = catalog_->create(config); !status.ok()) {
     collection->close(false).ignore();
-    move_to_dropped(config.name, config.uuid).ignore();  // else the next start moves it
+    // Else the next start, or the next create of the name, moves it.
+    if (catalog_->certain()) move_to_dropped(config.name, config.uuid).ignore();
     return status;
   }
   const MutexLock lock(mutex_);
@@ -199,15 +214,28 @@ Status DatabaseImpl::drop(const std::string& name) {
     return Status(Code::kNotFound, "collection '" + name + "' not found");
   }
   const CollectionConfig config = known->second;
-  TRY(catalog_->drop(config));
+  Status status = catalog_->drop(config);
+  // A drop that may yet turn out to have happened must take no more writes with it.
+  if (!status.ok() && catalog_->certain()) return status;
   std::shared_ptr<Collection> collection;
   {
     const MutexLock lock(mutex_);
-    collection = std::move(entries_[name].collection);
-    entries_.erase(name);
+    Entry& entry = entries_[name];
+    collection = std::move(entry.collection);
+    if (status.ok()) {
+      entries_.erase(name);
+    } else {
+      entry.error = Status(Code::kUnavailable, "collection '" + name +
+                                                   "' is unavailable until the next start: " +
+                                                   std::string(status.message()));
+    }
   }
   if (collection) collection->close(false).ignore();  // nothing is asked of it any more
-  if (env_.files->exists(folder(name))) TRY(move_to_dropped(name, config.uuid));
+  if (!status.ok() || !env_.files->exists(folder(name))) return status;
+  // The record is what counts: a folder that cannot be moved now is moved later.
+  if (Status moved = move_to_dropped(name, config.uuid); !moved.ok()) {
+    log_warning("folder.not_moved", {{"folder", name}, {"reason", std::string(moved.message())}});
+  }
   return {};
 }
 

@@ -89,7 +89,9 @@ class FaultRun {
     world_.clock().advance_micros(1000);
     const auto open = collection();
     if (open == nullptr) return;
-    if (index % 13 == 12) {
+    if (index % 6 == 5) {
+      replace_side();
+    } else if (index % 13 == 12) {
       clear(open->checkpoint());
     } else if (index % 17 == 16) {
       clear(open->link_all());
@@ -99,6 +101,58 @@ class FaultRun {
       upsert(*open);
     }
     if (index % 8 == 7) read_all();
+  }
+
+  /// Drops and creates a second collection; each time it holds one point, named for the time.
+  void replace_side() {
+    auto found = world_.database().find("side");
+    if (found.ok()) {
+      side_ = Side::kUnsure;
+      if (!clear(world_.database().drop("side"))) return;
+      side_ = Side::kAbsent;
+    } else if (found.error().code() != Code::kNotFound) {
+      clear(found.error().clone());
+      return;
+    }
+    EXPECT_NE(side_, Side::kPresent) << "the second collection is gone";
+    CollectionConfig config;
+    config.name = "side";
+    config.dimension = kDimension;
+    side_ = Side::kUnsure;
+    side_point_ = "time " + std::to_string(++side_times_);
+    auto made = world_.database().create(config);
+    if (!made.ok()) {
+      clear(made.error().clone());
+      return;
+    }
+    side_ = Side::kPresent;
+    UpsertRequest request;
+    request.points.emplace_back();
+    request.points.back().id = side_point_;
+    auto result = (*made)->upsert(std::move(request));
+    if (!result.ok()) {
+      clear(result.error().clone());
+      side_point_.clear();
+    }
+  }
+
+  /// The second collection is there or not, as was acknowledged, and holds nothing of an earlier
+  /// time.
+  void check_side() {
+    auto found = world_.database().find("side");
+    if (!found.ok()) {
+      EXPECT_NE(side_, Side::kPresent) << found.error().message();
+      EXPECT_EQ(found.error().code(), Code::kNotFound) << found.error().message();
+      return;
+    }
+    EXPECT_NE(side_, Side::kAbsent) << "a dropped collection came back";
+    auto listed = (*found)->list(ListRequest{});
+    ASSERT_TRUE(listed.ok()) << listed.error().message();
+    const bool acknowledged = side_ == Side::kPresent && !side_point_.empty();
+    EXPECT_GE(listed->points.size(), acknowledged ? 1u : 0u);
+    const std::string newest = "time " + std::to_string(side_times_);
+    for (const Point& point : listed->points)
+      EXPECT_EQ(point.id, newest);
   }
 
   void upsert(Collection& open) {
@@ -174,6 +228,7 @@ class FaultRun {
     const Status status = world_.open();
     ASSERT_TRUE(status.ok()) << status.message();
     read_all(true);
+    check_side();
     if (!created_) return;
     const auto open = collection();
     ASSERT_NE(open, nullptr);
@@ -187,6 +242,7 @@ class FaultRun {
     const Status last = world_.open();
     ASSERT_TRUE(last.ok()) << last.message();
     read_all(true);
+    check_side();
   }
 
   SimFiles files_;
@@ -195,6 +251,10 @@ class FaultRun {
   const uint64_t n_;
   const FaultKind kind_;
   bool created_ = false;
+  enum class Side : uint8_t { kAbsent, kPresent, kUnsure };
+  Side side_ = Side::kAbsent;
+  uint64_t side_times_ = 0;
+  std::string side_point_;  // that it holds; empty: perhaps none
   std::map<std::string, States> states_;
 };
 
