@@ -180,6 +180,7 @@ Result<Pass> run_pass(Collection& collection, std::vector<SearchRequest>& reques
   {
     // The caller's own thread stays free: pinning it would bind every thread that it starts later.
     std::vector<std::jthread> workers;
+    workers.reserve(threads);
     for (size_t t = 0; t < threads; ++t) {
       workers.emplace_back(
           [&, t] { statuses[t] = search_share(collection, requests, t, threads, shares[t]); });

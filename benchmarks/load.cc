@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::string_view kCollections = "/api/v1/collections";
 constexpr double kLinkSecondsMax = 3600;
-constexpr uint64_t kAskMicros = 100 * 1000;
+constexpr uint64_t kAskMicros = 100'000;
 
 struct Phase {
   double wall = 0;
@@ -108,6 +108,7 @@ Result<Phase> Load::run(size_t count, const Ask& ask) {
   const double start = wall_seconds();
   {
     std::vector<std::jthread> threads;
+    threads.reserve(connections);
     for (size_t c = 0; c < connections; ++c) {
       threads.emplace_back([&, c] {
         for (size_t i = c; i < count && statuses[c].ok(); i += connections) {

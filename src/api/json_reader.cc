@@ -21,9 +21,8 @@ Status duplicate_key(std::string_view key) {
 Status check_unique(std::span<const std::string_view> keys) {
   if (keys.size() < kSortedKeysMin) {
     for (size_t i = 1; i < keys.size(); ++i) {
-      if (std::find(keys.begin(), keys.begin() + i, keys[i]) != keys.begin() + i) {
-        return duplicate_key(keys[i]);
-      }
+      const auto before = keys.first(i);
+      if (std::ranges::find(before, keys[i]) != before.end()) return duplicate_key(keys[i]);
     }
     return {};
   }
@@ -61,16 +60,16 @@ Status write_value(JsonWriter& json, JsonValue value) {
       json.string(std::string_view(value));
       return {};
     case element_type::INT64:
-      json.integer(int64_t(value));
+      json.integer(static_cast<int64_t>(value));
       return {};
     case element_type::UINT64:
-      json.integer(uint64_t(value));
+      json.integer(static_cast<uint64_t>(value));
       return {};
     case element_type::DOUBLE:
-      json.number(double(value));
+      json.number(static_cast<double>(value));
       return {};
     case element_type::BOOL:
-      json.boolean(bool(value));
+      json.boolean(static_cast<bool>(value));
       return {};
     case element_type::NULL_VALUE:
       json.null();

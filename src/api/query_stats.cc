@@ -6,7 +6,7 @@ namespace ferres {
 void QueryStats::record(const std::string& collection, double ms) {
   Series series;
   {
-    MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     Series& known = collections_[collection];
     if (!known.queries) {
       known.queries =
@@ -24,7 +24,7 @@ void QueryStats::record(const std::string& collection, double ms) {
 LatencySummary QueryStats::summary(const std::string& collection) {
   std::shared_ptr<Histogram> latencies;
   {
-    MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = collections_.find(collection);
     if (found == collections_.end()) return {};
     latencies = found->second.duration_ms;
@@ -37,7 +37,7 @@ LatencySummary QueryStats::summary(const std::string& collection) {
 }
 
 void QueryStats::forget(const std::string& collection) {
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   collections_.erase(collection);
   metrics().forget("collection", collection);
 }

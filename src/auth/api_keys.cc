@@ -65,7 +65,7 @@ Result<Principal> ApiKeys::authenticate(std::optional<std::string_view> authoriz
 }
 
 std::string generate_api_key() {
-  std::array<std::byte, 24> bytes;
+  std::array<std::byte, 24> bytes{};
   random_bytes(bytes);
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string key = "ferres_sk_";
