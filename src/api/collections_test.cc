@@ -68,7 +68,8 @@ TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
         "unknown index"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","quantization":"Int4"})", 422,
         "invalid_payload", "quantization"},
-       {R"({"name":"a","dimension":2,"distance":"Cosine","quantization":{"Polar":{"bits_per_angle":9}}})",
+       {R"({"name":"a","dimension":2,"distance":"Cosine",)"
+        R"("quantization":{"Polar":{"bits_per_angle":9}}})",
         400, "invalid_payload", "between 1 and 8"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","hnsw":{"m":1000}})", 400,
         "invalid_payload", "m must be between"},

@@ -2,7 +2,7 @@
 # By hand, as root: the README's two commands in a bare Debian 12. Makes a minimal system with
 # debootstrap, copies a clean clone of HEAD into it, and runs there ./quickstart twice and ./test,
 # printing their times. Of this machine only how to reach the package archive is carried over: apt's
-# sources and transport settings, certificates, name resolution and proxy variables.
+# sources and transport settings, pip's, certificates, name resolution, proxy variables.
 #   tests/bare/run.sh [--keep] [--only-quickstart] [FOLDER]     FOLDER: where the system goes, made new
 # MIRROR overrides the archive that debootstrap reads.
 set -euo pipefail
@@ -47,7 +47,7 @@ carry() { # PATH...: files and folders to the same place in the new system
 }
 rm -f "$root/etc/apt/sources.list"
 carry /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d \
-  /etc/apt/keyrings /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates /etc/ssl/certs
+  /etc/apt/keyrings /etc/pip.conf /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates /etc/ssl/certs
 for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/*; do
   if [ -e "$file" ] && grep -q '^ *Acquire' "$file"; then carry "$file"; fi
 done
