@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fails when the documents disagree with the tree: a library that CMake finds, a package that
-tools/install_deps.sh installs or a header with a home that docs/DEPENDENCIES.md does not name, or a
-relative link in a document that leads nowhere.
+tools/install_deps.sh installs or a header with a home that docs/DEPENDENCIES.md does not name, a test
+that docs/TESTING.md names and nobody wrote, or a relative link in a document that leads nowhere.
 
   tools/check_docs.py [ROOT]
 """
@@ -14,6 +14,7 @@ import check_layers  # noqa: E402 (beside this file)
 
 SKIPPED = {".git", "build", "data", "node_modules", "__pycache__", ".venv"}
 LINK = re.compile(r"\]\(([^)#:\s]+)(#[^)]*)?\)")
+TEST = re.compile(r"^TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", re.M)
 FIND = re.compile(r"^\s*find_package\(\s*(\w+)", re.M)
 
 
@@ -34,7 +35,27 @@ def packages(script):
             yield from words.split()
 
 
+def tests(root):
+    """Names as ctest has them, as far as they stand in the sources."""
+    for path in files(root, "_test.cc"):
+        yield from (f"{suite}.{name}" for suite, name in TEST.findall(read(path)))
+    for path in files(os.path.join(root, "tests"), "CMakeLists.txt"):
+        yield from re.findall(r"add_test\(NAME (\S+)", read(path))
+
+
+def missing_tests(root):
+    page = os.path.join(root, "docs", "TESTING.md")
+    if not os.path.exists(page):
+        return
+    known = list(tests(root))
+    shared = {name.split("${")[0] for name in known if "${" in name}  # e2e.${suite}
+    for named in re.findall(r"`(?:\w+/)?(\w+\.\w+)`", read(page)):
+        if named not in known and not any(named.startswith(start) for start in shared):
+            yield f"docs/TESTING.md: there is no test {named}"
+
+
 def findings(root):
+    yield from missing_tests(root)
     dependencies = read(os.path.join(root, "docs", "DEPENDENCIES.md"))
 
     def named(word):

@@ -165,6 +165,14 @@ class Docs(Tree):
         self.put("README.md", "[gone](docs/GONE.md)\n")
         self.assertIn("docs/GONE.md leads nowhere", self.found()[0])
 
+    def test_a_test_that_nobody_wrote_is_named(self):
+        self.put("src/db/a_test.cc", "TEST(Log, IsCut) {\n")
+        self.put("tests/e2e/CMakeLists.txt", "add_test(NAME e2e.sdk\n  COMMAND x)\n")
+        self.put("docs/TESTING.md", "`Log.IsCut`, `Kinds/Log.IsCut`, `e2e.sdk`, `tests/bare/run.sh`\n")
+        self.assertEqual(self.found(), [])
+        self.put("docs/TESTING.md", "`Log.IsGone`\n")
+        self.assertIn("no test Log.IsGone", self.found()[0])
+
 
 class Tidy(Tree):
     def test_the_precompiled_header_and_the_cache_are_stripped(self):
