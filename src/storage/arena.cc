@@ -44,7 +44,7 @@ Status Arena::grow(uint64_t bytes) {
     now->publish_bytes(bytes);
   }
   if (state_->spec.huge_pages && !state_->huge_advised && bytes >= kHugeArenaBytes) {
-    now_.load(std::memory_order_relaxed)->advise_huge_pages(true);
+    now_.load(std::memory_order_relaxed)->advise_huge_pages();
     state_->huge_advised = true;
   }
   return {};
@@ -54,7 +54,7 @@ Status Arena::move_to_tier(uint64_t bytes) {
   Reservation& old = *state_->reservation;
   TRY_ASSIGN(std::unique_ptr<Reservation> next,
              Reservation::make(Reservation::tier(bytes, state_->spec.bytes_max)));
-  if (state_->huge_advised) next->advise_huge_pages(true);
+  if (state_->huge_advised) next->advise_huge_pages();
   const uint64_t pages = pages_of(old.bytes());
   // All mapped content passes through here, so this is the moment to check it: afterwards no page
   // is unverified, and a reader's late check of the old range finds nothing left to do.

@@ -381,6 +381,7 @@ Status Log::reopen(Lsn after, const LogVisitor& visit) {
   s.is_poisoned = true;
   Status loaded = s.load(after, durable, visit);
   if (!loaded.ok()) {
+    s.file.reset();
     s.last_lsn = durable;
     return loaded;
   }
@@ -401,6 +402,8 @@ Status Log::drop_through(Lsn upto) {
 
 Status Log::read(Lsn from, Lsn to, const LogVisitor& visit) {
   State& s = *state_;
+  if (s.is_poisoned && s.file == nullptr)
+    return {Code::kUnavailable, s.dir + ": the log could not be reopened yet"};
   if (from < first_lsn()) {
     return {Code::kNotFound, s.dir + ": LSN " + std::to_string(from) +
                                  " is no longer kept; the oldest is " +

@@ -4,8 +4,11 @@
 
 #include <bit>
 #include <string>
+#include <vector>
 
 #include <sys/mman.h>
+
+#include "base/mutex.h"
 
 namespace ferres {
 namespace {
@@ -22,6 +25,11 @@ constexpr uint64_t kLargeReservationsMax = 16ull << 40;
 // Linux allows 65530 mappings a process by default; a file mapping may split an anonymous one.
 constexpr uint64_t kMappingsMax = 20'000;
 
+void advise(std::byte* base, uint64_t bytes, bool huge) {
+  // Fails on a kernel without huge pages, where there is nothing to advise.
+  (void)::madvise(base, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 std::atomic<uint64_t> large_reservations{0};
 std::atomic<uint64_t> file_mappings{0};
 
@@ -36,6 +44,48 @@ std::byte* map_aligned(uint64_t bytes) {
   if (lead != 0) ::munmap(start, lead);
   ::munmap(start + lead + bytes, kHugeBytes - lead);
   return start + lead;
+}
+
+/// Small reservations are slots of larger mappings, as Linux allows a process 65530 mappings and
+/// collections come by the thousand. Any thread.
+class SlotPool {
+ public:
+  /// Zeros; null when the address space has no room.
+  std::byte* take() {
+    const MutexLock lock(mutex_);
+    if (free_.empty()) {
+      std::byte* const slab = map_aligned(kSlabSlots * kSmallTier);
+      if (slab == nullptr) return nullptr;
+      // Where the system gives huge pages to all, a thousand small arenas would take 2 MiB each.
+      advise(slab, kSlabSlots * kSmallTier, false);
+      for (uint64_t i = kSlabSlots; i-- > 0;)
+        free_.push_back(slab + i * kSmallTier);
+    }
+    std::byte* const slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  void give_back(std::byte* slot) {
+    // A fresh mapping over the slot ends file mappings in it and frees its memory. Without one the
+    // slot cannot be used again.
+    if (::mmap(slot, kSmallTier, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+      return;
+    }
+    advise(slot, kSmallTier, false);
+    const MutexLock lock(mutex_);
+    free_.push_back(slot);
+  }
+
+ private:
+  static constexpr uint64_t kSlabSlots = 64;
+  Mutex mutex_;
+  std::vector<std::byte*> free_ GUARDED_BY(mutex_);
+};
+
+SlotPool& slots() {
+  static SlotPool pool;
+  return pool;
 }
 
 uint64_t round_to_huge(uint64_t bytes) {
@@ -58,28 +108,30 @@ Result<std::unique_ptr<Reservation>> Reservation::make(uint64_t capacity) {
   capacity = round_to_huge(capacity);
   // calloc: the states of a large range are pages of zeros that are not touched before use.
   void* const states = std::calloc(capacity / kPageBytes, sizeof(std::atomic<uint8_t>));
-  std::byte* const base = states == nullptr ? nullptr : map_aligned(capacity);
+  std::byte* base = nullptr;
+  if (states != nullptr) base = capacity == kSmallTier ? slots().take() : map_aligned(capacity);
   if (base == nullptr) {
     std::free(states);
     return no_addresses(capacity);
   }
+  if (capacity != kSmallTier) advise(base, capacity, false);
   if (capacity > kMiddleTier) large_reservations.fetch_add(capacity);
-  std::unique_ptr<Reservation> made(
+  return std::unique_ptr<Reservation>(
       new Reservation(base, capacity, static_cast<std::atomic<uint8_t>*>(states)));
-  // Where the system gives huge pages to all, a thousand small arenas would take 2 MiB each.
-  made->advise_huge_pages(false);
-  return made;
 }
 
 Reservation::~Reservation() {
-  ::munmap(base_, capacity_);
+  if (capacity_ == kSmallTier) {
+    slots().give_back(base_);
+  } else {
+    ::munmap(base_, capacity_);
+  }
   if (capacity_ > kMiddleTier) large_reservations.fetch_sub(capacity_);
   file_mappings.fetch_sub(mappings_);
 }
 
-void Reservation::advise_huge_pages(bool wanted) const {
-  // Fails on a kernel without huge pages, where there is nothing to advise.
-  (void)::madvise(base_, capacity_, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+void Reservation::advise_huge_pages() const {
+  advise(base_, capacity_, true);
 }
 
 bool Reservation::count_mapping() {
@@ -92,8 +144,7 @@ bool Reservation::count_mapping() {
 }
 
 uint64_t Reservation::tier(uint64_t bytes, uint64_t bytes_max) {
-  const uint64_t small = std::min(kSmallTier, bytes_max);
-  if (bytes <= small) return small;
+  if (bytes <= kSmallTier) return kSmallTier;
   if (bytes_max <= kMiddleTier) return bytes_max;
   if (large_reservations.load() + bytes_max <= kLargeReservationsMax) return bytes_max;
   return bytes <= kMiddleTier ? kMiddleTier : bytes_max;
@@ -103,7 +154,7 @@ Result<std::unique_ptr<Staging>> Staging::make(uint64_t bytes) {
   bytes = round_to_huge(bytes);
   std::byte* const base = map_aligned(bytes);
   if (base == nullptr) return no_addresses(bytes);
-  (void)::madvise(base, bytes, MADV_HUGEPAGE);
+  advise(base, bytes, true);
   return std::unique_ptr<Staging>(new Staging(base, bytes));
 }
 

@@ -46,8 +46,8 @@ class Reservation {
   std::byte* page(uint64_t index) const { return base_ + index * kPageBytes; }
   std::atomic<uint8_t>& state(uint64_t index) const { return states_[index]; }
 
-  /// Asks for transparent huge pages, or forbids them; a hint.
-  void advise_huge_pages(bool wanted) const;
+  /// Asks for transparent huge pages, which are off at first; a hint.
+  void advise_huge_pages() const;
   /// A file mapping was put over a part; it counts against the process's bound until the
   /// reservation ends. False, and nothing counted, when the bound is reached.
   bool count_mapping();
