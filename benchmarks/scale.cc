@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mutex.h"
 #include "base/random.h"
 #include "db/database.h"
 #include "measure.h"
@@ -32,6 +33,15 @@ std::vector<float> vector_of(uint64_t number, uint32_t dim) {
   return vector;
 }
 
+/// Time for what runs beside this thread.
+void let_run(uint64_t micros) {
+  Mutex mutex;
+  CondVar never;
+  const MutexLock lock(mutex);
+  while (never.wait_for(mutex, micros)) {
+  }
+}
+
 class Process {
  public:
   Process(const std::string& dir, const CollectionOptions& options)
@@ -43,7 +53,7 @@ class Process {
         Database::open({&posix_files(), executor_.get(), &system_clock(), &clock_}, database);
     if (!opened.ok()) {
       std::fprintf(stderr, "%s\n", std::string(opened.error().message()).c_str());
-      std::exit(1);
+      std::abort();
     }
     database_ = *std::move(opened);
   }
@@ -79,7 +89,7 @@ void fill(Collection& collection, uint64_t from, uint64_t to, uint32_t dim) {
     const auto result = collection.upsert(std::move(request));
     if (!result.ok()) {
       std::fprintf(stderr, "%s\n", std::string(result.error().message()).c_str());
-      std::exit(1);
+      std::abort();
     }
   }
 }
@@ -154,9 +164,9 @@ JsonObject collections(const std::string& dir) {
     correct &= finds(**second.database().find("c" + std::to_string(i)), 42, 64);
   }
   json.boolean("correct", correct);
-  std::this_thread::sleep_for(std::chrono::seconds(3));
+  let_run(3'000'000);
   const double cpu = process_cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::seconds(10));
+  let_run(10'000'000);
   json.number("idle_cpu_share", (process_cpu_seconds() - cpu) / 10);
   json.integer("resident_bytes_per_collection", (resident_bytes() - before) / kCollections);
   uint64_t handles = 0;
@@ -201,7 +211,7 @@ JsonObject checkpoint(const std::string& dir) {
         const double start = wall_seconds();
         (void)collection->get(std::to_string(i * 104729 % kPoints), std::nullopt).ok();
         found.reads.push_back((wall_seconds() - start) * 1e3);
-        if (i % 64 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        if (i % 64 == 0) let_run(1000);
       }
     });
     body();
@@ -217,7 +227,7 @@ JsonObject checkpoint(const std::string& dir) {
     json.number((when + "_write_ms_max").c_str(), percentile(found.writes, 1.0));
     json.number((when + "_read_ms_p99").c_str(), percentile(found.reads, 0.99));
   };
-  report("idle", measure([] { std::this_thread::sleep_for(std::chrono::seconds(5)); }));
+  report("idle", measure([] { let_run(5'000'000); }));
   double took = 0;
   report("checkpoint", measure([&] {
            const double start = wall_seconds();

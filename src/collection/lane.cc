@@ -22,17 +22,19 @@ constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get thei
 
 void CollectionImpl::enqueue(PendingWrite write) {
   bool start = false;
+  decltype(write.done) refuse;
   {
     const MutexLock lock(mutex_);
-    if (!closing_) {
+    if (closing_) {
+      refuse = std::move(write.done);
+    } else {
       writes_.push_back(std::move(write));
       start = !active_;
       active_ = true;
-      write.done = nullptr;
     }
   }
-  if (write.done) {
-    write.done(Status(Code::kUnavailable, "the collection is closing"), 0, 0);
+  if (refuse) {
+    refuse(Status(Code::kUnavailable, "the collection is closing"), 0, 0);
     return;
   }
   if (start) env_.executor->submit([self = shared_from_this()] { self->run_lane(); });
@@ -97,7 +99,7 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
     }
   }
   if (!status.ok()) {
-    for (PendingWrite& write : writes)
+    for (const PendingWrite& write : writes)
       write.done(status.clone(), 0, 0);
     return 0;
   }

@@ -16,20 +16,20 @@ namespace {
 constexpr uint32_t kLayoutVersion = 1;
 
 struct PointsHeader {
-  uint32_t version;
-  uint32_t dying;
-  uint64_t hash_seed;
-  uint64_t live;
-  uint64_t ttl_points;
-  uint64_t last_write_micros;
+  uint32_t version = 0;
+  uint32_t dying = 0;
+  uint64_t hash_seed = 0;
+  uint64_t live = 0;
+  uint64_t ttl_points = 0;
+  uint64_t last_write_micros = 0;
   SlotTable::Header slots;
   RecordHeap::Header heap;
 };
 
 struct IndexHeader {
-  uint32_t version;
-  uint32_t unused;
-  uint64_t tail;
+  uint32_t version = 0;
+  uint32_t unused = 0;
+  uint64_t tail = 0;
   IdMap::Header ids;
 };
 
@@ -223,6 +223,7 @@ Result<std::optional<Slot>> Partition::find(std::string_view ns, std::string_vie
 
 Status Partition::save_headers() {
   std::vector<Slot> dying;
+  dying.reserve(dying_.size() + unlinked_.size());
   for (const Dying& entry : dying_)
     dying.push_back(entry.slot);
   for (const Dying& entry : unlinked_)

@@ -20,11 +20,8 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
       now_micros_(now_micros),
       predicate_(predicate != nullptr && !predicate->empty() ? predicate : nullptr) {
   // The request's own namespace wins over the filter's.
-  if (!namespace_of(ns).empty()) {
-    ns_ = *ns;
-  } else if (predicate != nullptr && predicate->namespace_name()) {
-    ns_ = *predicate->namespace_name();
-  }
+  ns_ = namespace_of(ns);
+  if (ns_.empty() && predicate != nullptr) ns_ = namespace_of(predicate->namespace_name());
   tag_ = namespace_tag(ns_);
 }
 
@@ -103,7 +100,7 @@ CollectionStats CollectionImpl::stats() {
   CollectionStats stats;
   stats.created_at = config_.created_at;
   stats.last_updated = config_.created_at;
-  if (Status status = failure(); !status.ok()) {
+  if (const Status status = failure(); !status.ok()) {
     stats.unavailable = status.message();
     return stats;
   }

@@ -53,7 +53,7 @@ Result<Record> RecordHeap::read(uint64_t offset) const {
     return damaged();
   }
   TRY(arena_->verify(offset, sizeof(BlockHeader)));
-  BlockHeader header;
+  BlockHeader header{};
   std::memcpy(&header, range.base + offset, sizeof header);
   const uint64_t bytes =
       sizeof header + header.ns_bytes + uint64_t{header.id_bytes} + header.metadata_bytes;
@@ -80,7 +80,7 @@ Result<uint64_t> RecordHeap::write(const Record& record) {
   CHECK(size_class < kClasses);
   uint64_t offset = header_.free[size_class];
   if (offset != 0) {
-    FreeBlock block;
+    FreeBlock block{};
     std::memcpy(&block, arena_->base() + offset, sizeof block);
     header_.free[size_class] = block.next;
     header_.free_bytes -= class_bytes(size_class);
