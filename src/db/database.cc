@@ -47,7 +47,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   std::string folder(const std::string& name) const {
     return options_.dir + "/collections/" + name;
   }
-  Status tidy_folders();
+  Status tidy_folders() REQUIRES(catalog_mutex_);
   std::string folder_uuid(const std::string& name) const;
   Status move_to_dropped(const std::string& name, const std::string& uuid);
   Entry open_collection(const CollectionConfig& config) const;
@@ -233,7 +233,7 @@ Status DatabaseImpl::drop(const std::string& name) {
   if (collection) collection->close(false).ignore();  // nothing is asked of it any more
   if (!status.ok() || !env_.files->exists(folder(name))) return status;
   // The record is what counts: a folder that cannot be moved now is moved later.
-  if (Status moved = move_to_dropped(name, config.uuid); !moved.ok()) {
+  if (const Status moved = move_to_dropped(name, config.uuid); !moved.ok()) {
     log_warning("folder.not_moved", {{"folder", name}, {"reason", std::string(moved.message())}});
   }
   return {};

@@ -49,7 +49,7 @@ void schedule(Executor& executor, const std::weak_ptr<Database>& database,
 
 }  // namespace
 
-JobRunner::JobRunner(Executor& executor, std::weak_ptr<Database> database)
+JobRunner::JobRunner(Executor& executor, const std::weak_ptr<Database>& database)
     : stop_(std::make_shared<Stop>()) {
   for (const Job& job : kJobs)
     schedule(executor, database, stop_, job);

@@ -11,7 +11,7 @@ class Database;
 
 class JobRunner {
  public:
-  JobRunner(Executor& executor, std::weak_ptr<Database> database);
+  JobRunner(Executor& executor, const std::weak_ptr<Database>& database);
   /// No job starts after it; one that runs holds its own reference to the database.
   ~JobRunner();
 

@@ -7,7 +7,8 @@ namespace {
 bool equals_array(const Operand& operand, const JsonView& value) {
   size_t count = 0;
   const bool differs = value.any_element([&](const JsonView& element) {
-    return count == operand.elements.size() || !equals(operand.elements[count++], element);
+    const size_t i = count++;
+    return i >= operand.elements.size() || !equals(operand.elements[i], element);
   });
   return !differs && count == operand.elements.size();
 }
@@ -19,14 +20,14 @@ bool equals_object(const Operand& operand, const JsonView& value) {
     ++count;
     return wanted == nullptr || !equals(*wanted, member);
   });
-  return !differs && count == operand.members.size();
+  return !differs && count == operand.names.size();
 }
 
 }  // namespace
 
 const Operand* Operand::member(std::string_view name) const {
-  for (const auto& [key, value] : members) {
-    if (key == name) return &value;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == name) return &elements[i];
   }
   return nullptr;
 }

@@ -2,7 +2,6 @@
 // value of a document. Immutable once built, so any thread may compare.
 #pragma once
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "filter/json_view.h"
@@ -15,7 +14,7 @@ struct Operand {
   JsonNumber number;
   std::string text;
   std::vector<Operand> elements;
-  std::vector<std::pair<std::string, Operand>> members;  // distinct names
+  std::vector<std::string> names;  // of an object's members, distinct; elements holds their values
 
   /// Null when this is no object or has no such member.
   const Operand* member(std::string_view name) const;

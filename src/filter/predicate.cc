@@ -200,7 +200,9 @@ Result<Operand> Parser::parse_operand(dom::element json, uint32_t depth) {
     TRY(check_depth(depth));
     for (const auto [name, member] : object) {
       TRY_ASSIGN(Operand inner, parse_operand(member, depth + 1));
-      if (operand.member(name) == nullptr) operand.members.emplace_back(name, std::move(inner));
+      if (operand.member(name) != nullptr) continue;
+      operand.names.emplace_back(name);
+      operand.elements.push_back(std::move(inner));
     }
   } else if (json.get(text) == simdjson::SUCCESS) {
     operand.type = JsonType::kString;

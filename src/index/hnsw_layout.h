@@ -72,21 +72,21 @@ struct GraphHeader {
 
 inline constexpr uint64_t kFirstRank = uint64_t{1} << 63;  // additions count up, roots down
 
-inline constexpr uint64_t base_block_bytes(uint32_t m) {
+constexpr uint64_t base_block_bytes(uint32_t m) {
   return sizeof(BlockHead) + uint64_t{2} * m * sizeof(uint32_t);
 }
-inline constexpr uint64_t upper_block_bytes(uint32_t m) {
+constexpr uint64_t upper_block_bytes(uint32_t m) {
   return sizeof(BlockHead) + uint64_t{m} * (sizeof(uint32_t) + sizeof(float));
 }
 
 // A word of arena +4: the run's first block in 29 bits, the number of levels in 3.
-inline constexpr uint32_t run_word(uint32_t first, uint32_t levels) {
+constexpr uint32_t run_word(uint32_t first, uint32_t levels) {
   return first << 3 | levels;
 }
-inline constexpr uint32_t run_first(uint32_t word) {
+constexpr uint32_t run_first(uint32_t word) {
   return word >> 3;
 }
-inline constexpr uint32_t run_levels(uint32_t word) {
+constexpr uint32_t run_levels(uint32_t word) {
   return word & 7;
 }
 
