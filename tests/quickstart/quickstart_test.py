@@ -100,7 +100,7 @@ class Quickstart(unittest.TestCase):
         self.assertIn(f"port {self.port} is in use", busy.stderr)
         locked = run("--port", str(free_port()), "--data", self.data, "--no-demo")
         self.assertNotEqual(locked.returncode, 0)
-        self.assertIn(f"another FerresDB holds the data folder {self.data}", locked.stderr)
+        self.assertIn(f"the data folder '{self.data}' is in use by another server", locked.stderr)
 
         self.assertEqual(terminal.type_control_c(), 0)
         self.assertIn("FerresDB stopped.", terminal.text)
