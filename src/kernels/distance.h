@@ -1,7 +1,8 @@
 // Distance kernels on f32, one table per instruction set, chosen once at start. FERRES_ISA=scalar,
 // avx2 or avx512 forces one (an ISA that the CPU lacks is refused at start, never used). Vectors
 // need no alignment; `dim` >= 1 is a count of floats. Results may differ between ISAs by rounding
-// only. Thread-safe: pure functions. The only home of intrinsics.
+// only. "avx512" means a CPU that also has BW, VL, DQ and VNNI (Ice Lake, Zen 4 and later).
+// Thread-safe: pure functions. The only home of intrinsics.
 #pragma once
 #include <cstddef>
 #include <span>
@@ -10,6 +11,8 @@
 #include "base/status.h"
 
 namespace ferres {
+
+struct CodeKernels;
 
 struct DistanceKernels {
   std::string_view isa;
@@ -21,6 +24,7 @@ struct DistanceKernels {
                    float* out);
   void (*l2_squared_many)(const float* query, const float* const* rows, size_t count, size_t dim,
                           float* out);
+  const CodeKernels* codes;  // the same ISA's kernels on codes (codes.h)
 };
 
 /// The table in force.

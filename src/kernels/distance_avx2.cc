@@ -114,8 +114,9 @@ void many(const float* query, const float* const* rows, size_t count, size_t dim
 
 }  // namespace
 
-const DistanceKernels kAvx2Kernels = {"avx2", pair<Kind::kDot>, pair<Kind::kL2Squared>,
-                                      many<Kind::kDot>, many<Kind::kL2Squared>};
+const DistanceKernels kAvx2Kernels = {
+    "avx2",           pair<Kind::kDot>,       pair<Kind::kL2Squared>,
+    many<Kind::kDot>, many<Kind::kL2Squared>, &kAvx2CodeKernels};
 
 }  // namespace ferres
 FERRES_TARGET_END

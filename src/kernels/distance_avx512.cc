@@ -121,8 +121,9 @@ void many(const float* query, const float* const* rows, size_t count, size_t dim
 
 }  // namespace
 
-const DistanceKernels kAvx512Kernels = {"avx512", pair<Kind::kDot>, pair<Kind::kL2Squared>,
-                                        many<Kind::kDot>, many<Kind::kL2Squared>};
+const DistanceKernels kAvx512Kernels = {
+    "avx512",         pair<Kind::kDot>,       pair<Kind::kL2Squared>,
+    many<Kind::kDot>, many<Kind::kL2Squared>, &kAvx512CodeKernels};
 
 }  // namespace ferres
 FERRES_TARGET_END

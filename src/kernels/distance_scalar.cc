@@ -57,6 +57,7 @@ void l2_squared_many(const float* query, const float* const* rows, size_t count,
 
 }  // namespace
 
-const DistanceKernels kScalarKernels = {"scalar", dot, l2_squared, dot_many, l2_squared_many};
+const DistanceKernels kScalarKernels = {
+    "scalar", dot, l2_squared, dot_many, l2_squared_many, &kScalarCodeKernels};
 
 }  // namespace ferres

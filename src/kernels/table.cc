@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "kernels/codes.h"
 #include "kernels/distance.h"
 #include "kernels/tables.h"
 
@@ -29,7 +30,9 @@ constexpr std::array kRows = {
         [] { return __builtin_cpu_supports("avx2") > 0 && __builtin_cpu_supports("fma") > 0; }},
     Row{&kAvx512Kernels,
         [] {
-          return __builtin_cpu_supports("avx512f") > 0 && __builtin_cpu_supports("avx2") > 0 &&
+          return __builtin_cpu_supports("avx512f") > 0 && __builtin_cpu_supports("avx512bw") > 0 &&
+                 __builtin_cpu_supports("avx512vl") > 0 && __builtin_cpu_supports("avx512dq") > 0 &&
+                 __builtin_cpu_supports("avx512vnni") > 0 && __builtin_cpu_supports("avx2") > 0 &&
                  __builtin_cpu_supports("fma") > 0;
         }},
 #endif
@@ -85,6 +88,10 @@ const DistanceKernels& kernels() {
     table = in_force.load(std::memory_order_acquire);
   }
   return *table;
+}
+
+const CodeKernels& code_kernels() {
+  return *kernels().codes;
 }
 
 }  // namespace ferres

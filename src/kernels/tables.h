@@ -2,13 +2,17 @@
 // which alone knows what the CPU can run: calling a function of a table that the CPU lacks is an
 // illegal instruction.
 #pragma once
+#include "kernels/codes.h"
 #include "kernels/distance.h"
 
 namespace ferres {
 
 extern const DistanceKernels kScalarKernels;
+extern const CodeKernels kScalarCodeKernels;
 #if defined(__x86_64__)
-extern const DistanceKernels kAvx2Kernels;    // AVX2 and FMA
+extern const DistanceKernels kAvx2Kernels;  // AVX2 and FMA
+extern const CodeKernels kAvx2CodeKernels;
+extern const CodeKernels kAvx512CodeKernels;
 extern const DistanceKernels kAvx512Kernels;  // AVX-512F, and what Avx2 needs
 #endif
 

@@ -1,0 +1,86 @@
+// Kernels on quantized vectors, one table per instruction set, chosen together with the distances
+// of distance.h. Every ISA gives the same bits: codes are summed as integers, floats are combined
+// element by element in the same order, and kernels/ is compiled without contraction to FMA.
+//
+// Conventions. `dim` is a multiple of 16 (a Rotation pads to that). Codes, planes and tables start
+// on 64 bytes and may be read to the next multiple of 64; what a query holds beyond `dim` is zero,
+// so whatever a code holds there does not count. Sums fit 32 bits: see SplitQuery.
+// Thread-safe: pure functions. no_sanitize_thread is explained at LaneBlock.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace ferres {
+
+/// A query of 15 bits a component: whole = 128 * high + low, |low| <= 64. The makers bound |whole|
+/// by kSplitMax(dim), so that no sum over codes of +-127 leaves 32 bits.
+struct SplitQuery {
+  const int16_t* whole = nullptr;
+  const int8_t* high = nullptr;
+  const int8_t* low = nullptr;
+};
+constexpr int32_t split_max(size_t dim) {
+  const auto most = static_cast<int32_t>(2'000'000'000 / (127 * dim));
+  return most < 16000 ? most : 16000;
+}
+
+/// 32 lanes of one block: the signs of (neighbour - node) in the rotated space, interleaved for
+/// look-ups of four dimensions at a time (16 bytes: lanes 0-15 in the low nibbles, 16-31 in the
+/// high ones, even bytes before odd), and per lane what turns the sum of signs into a distance.
+///
+/// Searches scan a block while the lane may be changing it, and look at the block's sequence
+/// afterwards: what was read in between is thrown away then. That is a race by the letter of the
+/// language, so the scan is the one function that ThreadSanitizer does not instrument.
+struct LaneBlock {
+  const uint8_t* codes = nullptr;  // 4 * dim bytes
+  const float* base = nullptr;     // 32 floats
+  const float* slope = nullptr;    // 32 floats
+};
+/// estimate(lane) = distance + base[lane] + slope[lane] * (bias + scale * sum of look-ups)
+struct LaneQuery {
+  const uint8_t* tables = nullptr;  // 4 * dim bytes: 16 for each four dimensions
+  float scale = 0;
+  float bias = 0;
+};
+inline constexpr uint32_t kLaneGroup = 32;
+
+/// Sums over a difference d = to - from: of |d|, of d^2, and of from with the signs of d.
+struct LaneSums {
+  float absolute = 0;
+  float squared = 0;
+  float from_signed = 0;
+};
+
+struct CodeKernels {
+  /// out[i] = sum of query[j] * rows[i][j], codes u8.
+  void (*dot_u8)(const SplitQuery& query, const uint8_t* const* rows, size_t count, size_t dim,
+                 int32_t* out);
+  /// out[i] = sum of from[j] * (rows[i][j] - 128): codes against codes.
+  void (*dot_u8_codes)(const uint8_t* from, const uint8_t* const* rows, size_t count, size_t dim,
+                       int32_t* out);
+  /// Codes of 4 bits: byte j holds component j in its low nibble and dim / 2 + j in its high one.
+  /// `low` and `high` are the query's two halves, each padded with zeros to a multiple of 64.
+  void (*dot_u4)(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
+                 size_t dim, int32_t* out);
+  /// Bit i: the estimate of lane i is below `limit`. No lane whose estimate is NaN.
+  uint32_t (*filter_lanes)(const LaneBlock& block, const LaneQuery& query, size_t dim,
+                           float distance, float limit);
+  /// Writes the signs of to - from into a lane's bits and returns its sums.
+  LaneSums (*encode_lane)(const float* from, const float* to, size_t dim, uint32_t lane,
+                          uint8_t* codes);
+  /// tables[16 g + bits] = round(scale * (sum over the four of +-query, + if the bit is set, + a)),
+  /// where a is the sum of their magnitudes.
+  void (*lane_tables)(const float* query, size_t dim, float scale, uint8_t* tables);
+  /// whole = round(query * factor), and its two planes.
+  void (*split)(const float* query, size_t dim, float factor, int16_t* whole, int8_t* high,
+                int8_t* low);
+  /// out[j] = scale * (code[j] - middle).
+  void (*decode_u8)(const uint8_t* code, size_t dim, float scale, float middle, float* out);
+  /// x = H(x * signs) * scale in place, H the Hadamard transform; n a power of two, >= 16.
+  void (*hadamard)(float* x, const float* signs, size_t n, float scale);
+};
+
+/// The table in force: that of kernels().isa.
+const CodeKernels& code_kernels();
+
+}  // namespace ferres

@@ -1,0 +1,165 @@
+// The kernels on codes in plain C++: for CPUs without AVX2, and the form that the others are tested
+// against. Thread-safe: pure functions.
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/codes.h"
+#include "kernels/tables.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define FERRES_NO_TSAN __attribute__((no_sanitize("thread")))
+#else
+#define FERRES_NO_TSAN
+#endif
+
+namespace ferres {
+namespace {
+
+constexpr size_t kGroupBytes = 16;  // of codes and of a table, for four dimensions
+
+void dot_u8(const SplitQuery& query, const uint8_t* const* rows, size_t count, size_t dim,
+            int32_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    int32_t sum = 0;
+    for (size_t j = 0; j < dim; ++j)
+      sum += query.whole[j] * rows[i][j];
+    out[i] = sum;
+  }
+}
+
+void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count, size_t dim,
+                  int32_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    int32_t sum = 0;
+    for (size_t j = 0; j < dim; ++j)
+      sum += from[j] * (rows[i][j] - 128);
+    out[i] = sum;
+  }
+}
+
+void dot_u4(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
+            size_t dim, int32_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    int32_t sum = 0;
+    for (size_t j = 0; j < dim / 2; ++j)
+      sum += low[j] * (rows[i][j] & 15) + high[j] * (rows[i][j] >> 4);
+    out[i] = sum;
+  }
+}
+
+/// The lane of a byte of a group: even bytes are lanes 0-7, odd ones 8-15.
+constexpr size_t lane_of_byte(size_t byte) {
+  return byte / 2 + (byte % 2) * 8;
+}
+
+FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& query, size_t dim,
+                                     float distance, float limit) {
+  std::array<uint16_t, kLaneGroup> sums{};
+  for (size_t group = 0; group < dim / 4; ++group) {
+    const uint8_t* const codes = block.codes + group * kGroupBytes;
+    const uint8_t* const table = query.tables + group * kGroupBytes;
+    for (size_t byte = 0; byte < kGroupBytes; ++byte) {
+      sums[lane_of_byte(byte)] += table[codes[byte] & 15];
+      sums[lane_of_byte(byte) + 16] += table[codes[byte] >> 4];
+    }
+  }
+  uint32_t mask = 0;
+  for (size_t lane = 0; lane < kLaneGroup; ++lane) {
+    const float signs = query.bias + query.scale * static_cast<float>(sums[lane]);
+    const float estimate = distance + (block.base[lane] + block.slope[lane] * signs);
+    mask |= static_cast<uint32_t>(estimate < limit) << lane;
+  }
+  return mask;
+}
+
+/// Adds sixteen sums in the order in which a vector register is folded.
+float fold(const std::array<float, 16>& sums) {
+  std::array<float, 8> eight{};
+  for (size_t i = 0; i < 8; ++i)
+    eight[i] = sums[i] + sums[i + 8];
+  return ((eight[0] + eight[4]) + (eight[2] + eight[6])) +
+         ((eight[1] + eight[5]) + (eight[3] + eight[7]));
+}
+
+LaneSums encode_lane(const float* from, const float* to, size_t dim, uint32_t lane,
+                     uint8_t* codes) {
+  const uint32_t half = lane & 15;
+  const size_t byte = half < 8 ? 2 * half : 2 * (half - 8) + 1;
+  const uint32_t shift = (lane & 16) != 0 ? 4 : 0;
+  const auto keep = static_cast<uint8_t>(~(15u << shift));
+  std::array<float, 16> absolute{};
+  std::array<float, 16> squared{};
+  std::array<float, 16> from_signed{};
+  for (size_t i = 0; i < dim; i += 16) {
+    uint32_t signs = 0;
+    for (size_t j = 0; j < 16; ++j) {
+      const float d = to[i + j] - from[i + j];
+      const bool up = d >= 0;
+      signs |= static_cast<uint32_t>(up) << j;
+      absolute[j] = absolute[j] + std::fabs(d);
+      squared[j] = squared[j] + d * d;
+      from_signed[j] = up ? from_signed[j] + from[i + j] : from_signed[j] - from[i + j];
+    }
+    for (size_t g = 0; g < 4; ++g) {
+      uint8_t& code = codes[(i / 4 + g) * kGroupBytes + byte];
+      code = static_cast<uint8_t>((code & keep) | (((signs >> (4 * g)) & 15) << shift));
+    }
+  }
+  return {fold(absolute), fold(squared), fold(from_signed)};
+}
+
+void lane_tables(const float* query, size_t dim, float scale, uint8_t* tables) {
+  for (size_t group = 0; group < dim / 4; ++group) {
+    const float* const q = query + group * 4;
+    const float magnitude = std::fabs(q[0]) + std::fabs(q[1]) + std::fabs(q[2]) + std::fabs(q[3]);
+    for (uint32_t bits = 0; bits < 16; ++bits) {
+      float sum = magnitude;
+      for (uint32_t k = 0; k < 4; ++k)
+        sum = (bits >> k & 1) != 0 ? sum + q[k] : sum - q[k];
+      tables[group * kGroupBytes + bits] = static_cast<uint8_t>(std::lrintf(sum * scale));
+    }
+  }
+}
+
+void split(const float* query, size_t dim, float factor, int16_t* whole, int8_t* high,
+           int8_t* low) {
+  for (size_t i = 0; i < dim; ++i) {
+    const auto value = static_cast<int32_t>(std::lrintf(query[i] * factor));
+    const int32_t upper = (value + 64) >> 7;
+    whole[i] = static_cast<int16_t>(value);
+    high[i] = static_cast<int8_t>(upper);
+    low[i] = static_cast<int8_t>(value - 128 * upper);
+  }
+}
+
+void decode_u8(const uint8_t* code, size_t dim, float scale, float middle, float* out) {
+  for (size_t i = 0; i < dim; ++i)
+    out[i] = scale * (static_cast<float>(code[i]) - middle);
+}
+
+void hadamard(float* x, const float* signs, size_t n, float scale) {
+  for (size_t i = 0; i < n; ++i)
+    x[i] = x[i] * signs[i];
+  for (size_t h = 1; h < n; h *= 2) {
+    for (size_t i = 0; i < n; i += 2 * h) {
+      for (size_t j = i; j < i + h; ++j) {
+        const float a = x[j];
+        const float b = x[j + h];
+        x[j] = a + b;
+        x[j + h] = a - b;
+      }
+    }
+  }
+  for (size_t i = 0; i < n; ++i)
+    x[i] = x[i] * scale;
+}
+
+}  // namespace
+
+const CodeKernels kScalarCodeKernels = {dot_u8,       dot_u8_codes, dot_u4,
+                                        filter_lanes, encode_lane,  lane_tables,
+                                        split,        decode_u8,    hadamard};
+
+}  // namespace ferres

@@ -1,0 +1,16 @@
+// Codes of 4 or 8 bits a component on one grid around zero, whose step is chosen for each vector so
+// that the code points its way, and a factor that makes the estimated inner product unbiased:
+//   v.q ~ |v|^2 / (code.v) * (code.q)
+// After J. Gao et al., "Practical and Asymptotically Optimal Quantization of High-Dimensional
+// Vectors in Euclidean Space" (extended RaBitQ, arXiv 2409.09913); the grid is searched over a few
+// steps instead of all. 8 bits: component + 128 in a byte. 4 bits: component + 7.5 in a nibble.
+#pragma once
+#include <memory>
+
+#include "quant/quantizer.h"
+
+namespace ferres {
+
+std::unique_ptr<Quantizer> make_rabitq(const QuantizerSpec& spec, CodeMetric metric, uint32_t dim);
+
+}  // namespace ferres

@@ -1,0 +1,39 @@
+// The table of quantizers: one row each. Any thread.
+#include <array>
+#include <string>
+
+#include "quant/quantizer.h"
+#include "quant/rabitq.h"
+
+namespace ferres {
+namespace {
+
+struct Kind {
+  std::string_view name;
+  std::string_view bits_allowed;
+  bool (*has_bits)(uint32_t bits);
+  std::unique_ptr<Quantizer> (*make)(const QuantizerSpec&, CodeMetric, uint32_t dim);
+};
+
+constexpr std::array kKinds = {
+    Kind{"rabitq", "4 or 8", [](uint32_t bits) { return bits == 4 || bits == 8; }, make_rabitq},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Quantizer>> create_quantizer(const QuantizerSpec& spec, CodeMetric metric,
+                                                    uint32_t dim) {
+  std::string known;
+  for (const Kind& kind : kKinds) {
+    known += std::string(known.empty() ? "" : ", ") + std::string(kind.name);
+    if (kind.name != spec.kind) continue;
+    if (kind.has_bits(spec.bits)) return kind.make(spec, metric, dim);
+    return Status(Code::kInvalidArgument, "quantizer '" + spec.kind + "' has " +
+                                              std::string(kind.bits_allowed) + " bits, not " +
+                                              std::to_string(spec.bits));
+  }
+  return Status(Code::kInvalidArgument,
+                "unknown quantizer '" + spec.kind + "'; there are: " + known);
+}
+
+}  // namespace ferres
