@@ -283,7 +283,7 @@ Status run_ann(const AnnOptions& options) {
              collection_body(options.config, kName, set.base.columns, options.metric));
   TRY_ASSIGN(CollectionConfig config, decode_config(body));
   config.index.seed = options.seed;
-  if (config.index_sent == "flat") config.index.type = "flat";
+  TRY(resolve_index(config));
   JsonObject json;
   describe(json, options, set, config);
   const Folder folder(options.dir);

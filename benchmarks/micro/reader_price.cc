@@ -27,9 +27,15 @@ namespace {
 constexpr uint32_t kUpperPool = 1;
 
 /// Blocks without any protection.
-struct PlainBlocks : GraphView {
-  explicit PlainBlocks(const GraphView& view) : GraphView(view) {}
+struct UnprotectedBlocks : GraphView {
+  explicit UnprotectedBlocks(const GraphView& view) : GraphView(view) {}
 
+  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit&, WalkScratch& s, Slot slots,
+                 float& nearest) const {
+    nearest = kFar;
+    return static_cast<uint32_t>(
+        s.visited.meet_all(s.ids, read(level, slot, s.ids), slots, s.batch));
+  }
   uint32_t read(uint32_t level, Slot slot, Slot* ids) const {
     const std::byte* const at = block(level, slot);
     if (at == nullptr) return 0;
@@ -50,10 +56,16 @@ struct TableBlocks : GraphView {
   TableBlocks(const GraphView& view, const std::vector<uint32_t>& table)
       : GraphView(view), table_(table.data()) {}
 
+  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit&, WalkScratch& s, Slot slots,
+                 float& nearest) const {
+    nearest = kFar;
+    return static_cast<uint32_t>(
+        s.visited.meet_all(s.ids, read(level, slot, s.ids), slots, s.batch));
+  }
   uint32_t read(uint32_t level, Slot slot, Slot* ids) const {
     const std::byte* const at =
         level == 0 && slot < slots ? block(0, load_shared(table_ + slot)) : block(level, slot);
-    return at == nullptr ? 0 : PlainBlocks::copy(at, level == 0 ? 2 * m : m, ids);
+    return at == nullptr ? 0 : UnprotectedBlocks::copy(at, level == 0 ? 2 * m : m, ids);
   }
   void prefetch(uint32_t level, Slot slot) const {
     if (level == 0 && slot < slots) GraphView::prefetch(0, load_shared(table_ + slot));
@@ -93,13 +105,12 @@ template <class Blocks>
 double queries_per_second(const Bench& bench, const Blocks& blocks, const Matrix<float>& queries,
                           uint32_t ef) {
   static WalkScratch scratch;
-  const VectorView view = bench.vectors->view();
+  const Space& space = dynamic_cast<const HnswIndex&>(*bench.index).space();
   uint64_t sum = 0;
   const double start = thread_cpu_seconds();
   for (size_t i = 0; i < queries.rows; ++i) {
-    const PreparedQuery query = bench.vectors->prepare(queries.row(i));
-    const Scorer<Metric::kCosine> scorer(*bench.vectors, view, query.values.data());
-    Walk walk(scorer, blocks, scratch);
+    space.prepare(queries.row(i), scratch.query);
+    Walk walk(space, blocks, scratch);
     walk.descend(0, kUpperPool);
     walk.start(ef, walk.starts(), walk.starts_count());
     walk.run(0, ef);
@@ -128,8 +139,8 @@ Status run(const std::string& data, int rounds) {
     std::vector<double> sequence;
     std::vector<double> through_table;
     for (int round = 0; round < rounds; ++round) {
-      plain.push_back(queries_per_second(bench, PlainBlocks(view), queries, ef));
-      sequence.push_back(queries_per_second(bench, view, queries, ef));
+      plain.push_back(queries_per_second(bench, UnprotectedBlocks(view), queries, ef));
+      sequence.push_back(queries_per_second(bench, PlainBlocks(view), queries, ef));
       through_table.push_back(queries_per_second(bench, TableBlocks(view, table), queries, ef));
     }
     const double base_line = percentile(plain, 0.5);

@@ -81,24 +81,13 @@ Status read_days(const JsonFields& fields, std::string_view key, std::optional<u
 
 Status read_index(const JsonFields& fields, CollectionConfig& config) {
   TRY(fields.read("index", config.index_sent));
-  if (config.index_sent == "compact" || config.index_sent == "fast") {
-    return Status(Code::kInvalidArgument, "index '" + config.index_sent +
-                                              "' is not supported yet; there are auto, hnsw, flat");
-  }
-  if (config.index_sent == "flat") {
-    config.index.type = "flat";
-  } else if (config.index_sent == "auto" || config.index_sent == "hnsw") {
-    config.index.type = "hnsw";
-  } else {
-    return Status(Code::kUnprocessable,
-                  "unknown index '" + config.index_sent + "'; there are auto, hnsw, flat");
-  }
   const JsonValue* hnsw = fields.find("hnsw");
-  if (hnsw == nullptr) return {};
+  if (hnsw == nullptr) return resolve_index(config);
   TRY_ASSIGN(const JsonFields inner, JsonFields::of(*hnsw, "hnsw"));
   TRY(read_small(inner, "m", config.index.m));
   TRY(read_small(inner, "ef_construction", config.index.ef_construction));
-  return read_small(inner, "ef_search", config.index.ef_search);
+  TRY(read_small(inner, "ef_search", config.index.ef_search));
+  return resolve_index(config);
 }
 
 Status read_tiers(const JsonFields& fields, CollectionConfig& config) {
@@ -163,7 +152,7 @@ void write_config_fields(JsonWriter& json, const CollectionConfig& config) {
   json.field("distance", metric_name(config.metric));
   json.field("created_at", config.created_at);
   json.key("quantization").raw(config.quantization_json);
-  json.field("quantization_in_force", "None");
+  json.field("quantization_in_force", std::string_view(quantization_in_force(config)));
   json.field("enable_bm25", config.enable_bm25);
   json.field("bm25_text_field", std::string_view(config.bm25_text_field));
   json.key("tiered_storage");

@@ -1,5 +1,5 @@
 // Vectors that start on a cache line and may be read by whole lines: for kernels that load 64 bytes
-// at a time. resize() rounds the memory up, zeroes what is beyond, and never shrinks it.
+// at a time. Memory is rounded up and never shrinks.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -20,18 +20,23 @@ class AlignedVector {
   AlignedVector() = default;
   explicit AlignedVector(size_t size) { resize(size); }
 
-  /// Keeps nothing: every element is zero afterwards when the memory grew, else as it was.
+  /// The same size again keeps the content; any other leaves zeros, also beyond the end, where
+  /// whole-line loads read.
   void resize(size_t size) {
+    if (size == size_) return;
     size_ = size;
     const size_t bytes = (std::max<size_t>(size * sizeof(T), 1) + kLine - 1) / kLine * kLine;
-    if (bytes <= bytes_) return;
-    data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
-    CHECK(data_ != nullptr);
-    std::memset(data_.get(), 0, bytes);
-    bytes_ = bytes;
+    if (bytes > bytes_) {
+      data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
+      CHECK(data_ != nullptr);
+      bytes_ = bytes;
+    }
+    std::memset(data_.get(), 0, bytes_);
   }
-  void clear() {
-    if (bytes_ > 0) std::memset(data_.get(), 0, bytes_);
+  /// resize(), then data().
+  T* data_for(size_t size) {
+    resize(size);
+    return data();
   }
 
   size_t size() const { return size_; }

@@ -160,6 +160,16 @@ size_t Partition::reclaim(size_t max) {
   return done;
 }
 
+/// The first points of the tail are the sample: all there are when the graph begins.
+Status Partition::train(Derived& derived) {
+  const SlotTable::View view = slots_->view();
+  std::vector<Slot> sample = derived.tail.front(kTrainingSample);
+  std::erase_if(sample, [&](Slot slot) {
+    return view.born(slot) == 0 || view.died(slot) != kNoLsn || !view.ref(slot).has_vector;
+  });
+  return derived.index->train(sample);
+}
+
 Result<size_t> Partition::link(size_t max, Executor& executor) {
   Derived& derived = *derived_.load();
   const std::vector<Slot> front = derived.tail.front(max);
@@ -173,6 +183,7 @@ Result<size_t> Partition::link(size_t max, Executor& executor) {
       slots.push_back(slot);
     }
   }
+  if (!slots.empty() && derived.index->needs_training()) TRY(train(derived));
   std::vector<Result<std::unique_ptr<ANNIndex::Plan>>> plans;
   plans.reserve(slots.size());
   for (size_t i = 0; i < slots.size(); ++i)

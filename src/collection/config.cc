@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "quant/quantizer.h"
+#include "quant/rotation.h"
+
 namespace ferres {
 namespace {
 
@@ -51,7 +54,101 @@ std::string json_field(const Element& root, const char* key, std::string_view fa
   return simdjson::minify(value);
 }
 
+// From here on the one-bit codes of neighbours are exact enough to be worth their bytes; below,
+// four bits a component walk as fast in a quarter of the memory.
+constexpr uint32_t kFastDimensionMin = 160;
+
+QuantizerSpec best_quantizer(GraphLayout layout) {
+  return {.kind = "rabitq", .bits = layout == GraphLayout::kFast ? 8u : 4u};
+}
+
+/// The quantizer that a quantization object of API.md 4.3 names. Its shape was checked before.
+Result<std::optional<QuantizerSpec>> quantizer_of(const CollectionConfig& config) {
+  simdjson::dom::parser parser;
+  Element value;
+  if (parser.parse(config.quantization_json).get(value) != simdjson::SUCCESS) {
+    return Status(Code::kInvalidArgument, "quantization is not JSON");
+  }
+  std::string_view word;
+  if (value.get_string().get(word) == simdjson::SUCCESS) {
+    const bool codes = word != "None" && config.dimension >= kCodesDimensionMin;
+    if (!codes) return std::optional<QuantizerSpec>();
+    return std::optional(best_quantizer(config.index.layout));
+  }
+  QuantizerSpec spec;
+  Element inner;
+  if (value["Scalar"].get(inner) == simdjson::SUCCESS) {
+    double quantile = 0;
+    if (inner["quantile"].get(quantile) == simdjson::SUCCESS) {
+      spec.quantile = static_cast<float>(quantile <= 1 ? quantile * 100 : quantile);
+    }
+    spec.kind = "sq8";
+  } else if (value["Polar"].get(inner) == simdjson::SUCCESS) {
+    spec.kind = "polar";
+    spec.bits = static_cast<uint32_t>(number_field(inner, "bits_per_angle", 8));
+  } else if (value["Lvq"].get(inner) == simdjson::SUCCESS) {
+    spec.kind = "lvq";
+    spec.bits = static_cast<uint32_t>(number_field(inner, "bits", 8));
+  } else if (value["RaBitQ"].get(inner) == simdjson::SUCCESS) {
+    spec.bits = static_cast<uint32_t>(number_field(inner, "bits", 8));
+  } else {
+    return Status(Code::kInvalidArgument, "quantization " + config.quantization_json +
+                                              " is not supported yet; there are Auto, None, "
+                                              "Scalar, Polar, Lvq, RaBitQ");
+  }
+  TRY_ASSIGN([[maybe_unused]] const auto made,
+             create_quantizer(spec, CodeMetric::kL2, Rotation::pad(config.dimension)));
+  return std::optional(std::move(spec));
+}
+
+std::string encode_quantizer(const std::optional<QuantizerSpec>& spec) {
+  if (!spec) return "null";
+  return fmt::format(R"({{"kind":{},"bits":{},"quantile":{}}})", json_text(spec->kind), spec->bits,
+                     spec->quantile);
+}
+
+std::optional<QuantizerSpec> decode_quantizer(const Element& hnsw) {
+  Element object;
+  if (hnsw["quantizer"].get(object) != simdjson::SUCCESS || !object.is_object()) {
+    return std::nullopt;
+  }
+  QuantizerSpec spec;
+  spec.kind = text_field(object, "kind", spec.kind);
+  spec.bits = static_cast<uint32_t>(number_field(object, "bits", spec.bits));
+  double quantile = 0;
+  if (object["quantile"].get(quantile) == simdjson::SUCCESS) {
+    spec.quantile = static_cast<float>(quantile);
+  }
+  return spec;
+}
+
 }  // namespace
+
+Status resolve_index(CollectionConfig& config) {
+  const std::string& sent = config.index_sent;
+  IndexConfig& index = config.index;
+  index.type = sent == "flat" ? "flat" : "hnsw";
+  if (sent == "fast") {
+    index.layout = GraphLayout::kFast;
+  } else if (sent == "compact" || sent == "hnsw" || sent == "flat") {
+    index.layout = GraphLayout::kCompact;
+  } else if (sent == "auto") {
+    index.layout =
+        config.dimension >= kFastDimensionMin ? GraphLayout::kFast : GraphLayout::kCompact;
+  } else {
+    return Status(Code::kUnprocessable,
+                  "unknown index '" + sent + "'; there are auto, fast, compact, hnsw, flat");
+  }
+  TRY_ASSIGN(index.quantizer, quantizer_of(config));
+  if (sent == "flat") index.quantizer.reset();
+  return {};
+}
+
+std::string quantization_in_force(const CollectionConfig& config) {
+  if (!config.index.quantizer) return "None";
+  const QuantizerSpec& spec = *config.index.quantizer;
+  return spec.kind == "sq8" ? spec.kind : spec.kind + std::to_string(spec.bits);
+}
 
 std::string_view metric_name(Metric metric) {
   return kMetricNames[static_cast<size_t>(metric)];
@@ -86,11 +183,14 @@ Status validate_config(const CollectionConfig& config) {
 std::string encode_config(const CollectionConfig& config) {
   std::string json = fmt::format(
       R"({{"name":{},"uuid":{},"created_at":{},"dimension":{},"distance":{},"index":{},)"
-      R"("hnsw":{{"type":{},"m":{},"ef_construction":{},"ef_search":{},"seed":{}}},)"
+      R"("hnsw":{{"type":{},"layout":{},"quantizer":{},"m":{},"ef_construction":{},"ef_search":{},)"
+      R"("seed":{}}},)"
       R"("quantization":{},"enable_bm25":{},"bm25_text_field":{})",
       json_text(config.name), json_text(config.uuid), config.created_at, config.dimension,
       json_text(metric_name(config.metric)), json_text(config.index_sent),
-      json_text(config.index.type), config.index.m, config.index.ef_construction,
+      json_text(config.index.type),
+      json_text(config.index.layout == GraphLayout::kFast ? "fast" : "compact"),
+      encode_quantizer(config.index.quantizer), config.index.m, config.index.ef_construction,
       config.index.ef_search, config.index.seed, config.quantization_json, config.enable_bm25,
       json_text(config.bm25_text_field));
   if (!config.tiered_storage_json.empty()) {
@@ -121,6 +221,9 @@ Result<CollectionConfig> decode_config(std::string_view json) {
   if (Element hnsw; root["hnsw"].get(hnsw) == simdjson::SUCCESS) {
     IndexConfig& index = config.index;
     index.type = text_field(hnsw, "type", index.type);
+    // Collections older than these fields walk on full vectors.
+    if (text_field(hnsw, "layout", "compact") == "fast") index.layout = GraphLayout::kFast;
+    index.quantizer = decode_quantizer(hnsw);
     index.m = static_cast<uint32_t>(number_field(hnsw, "m", index.m));
     index.ef_construction =
         static_cast<uint32_t>(number_field(hnsw, "ef_construction", index.ef_construction));

@@ -20,8 +20,8 @@ struct CollectionConfig {
   uint32_t dimension = 0;
   Metric metric = Metric::kCosine;
   IndexConfig index;
-  std::string index_sent = "auto";             // "auto", "flat", "hnsw": as sent
-  std::string quantization_json = "\"Auto\"";  // as sent; only f32 is in force for now
+  std::string index_sent = "auto";             // a name of resolve_index, as sent
+  std::string quantization_json = "\"Auto\"";  // as sent; index.quantizer is in force
   bool enable_bm25 = false;
   std::string bm25_text_field = "text";
   std::string tiered_storage_json;  // as sent; empty: absent
@@ -37,6 +37,13 @@ std::optional<Metric> parse_metric(std::string_view name);
 
 /// The contract's checks and messages for name and dimension.
 Status validate_config(const CollectionConfig& config);
+
+/// Decides once, at creation, what index_sent ("auto", "fast", "compact", "hnsw", "flat") and
+/// quantization_json mean for `index`: type, layout and quantizer. "auto" takes what measured best
+/// for the dimension (docs/ENGINE.md); "hnsw" is "compact". kInvalidArgument when they do not fit.
+Status resolve_index(CollectionConfig& config);
+/// What index.quantizer is called: "None", "rabitq8", ...
+std::string quantization_in_force(const CollectionConfig& config);
 
 std::string encode_config(const CollectionConfig& config);
 Result<CollectionConfig> decode_config(std::string_view json);

@@ -57,8 +57,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
  private:
   // read.cc, search.cc
   Result<Point> materialize(Slot slot, bool with_vector, bool with_metadata) const;
-  Result<std::vector<float>> query_vector(const SearchRequest& request, Lsn pinned,
-                                          Slot* excluded) const;
+  Result<std::span<const float>> query_vector(const SearchRequest& request, Lsn pinned,
+                                              Slot* excluded, Point& stored) const;
   bool few_match(const ReadFilter& filter) const;
   Status scan_all(std::span<const float> query, const SearchRequest& request,
                   const ReadFilter& filter, std::vector<Hit>& hits) const;

@@ -117,7 +117,10 @@ class Partition {
                      const LogRecord& record);
   Result<std::optional<Slot>> find_living(std::string_view storage_id, uint32_t hash) const;
   void kill(Slot slot, Lsn lsn, bool has_ttl);
+  Status train(Derived& derived);
   uint32_t hash_of(std::string_view storage_id) const;
+
+  static constexpr size_t kTrainingSample = 10000;
 
   FileSystem& files_;
   const std::string dir_;

@@ -16,6 +16,7 @@ class ReadFilter : public SlotFilter {
              const std::optional<std::string>& ns, const Predicate* predicate);
 
   bool admits(Slot slot) const override;
+  void prefetch(Slot slot) const override { view_.prefetch(slot); }
   bool selective() const override { return tag_ != 0 || predicate_ != nullptr; }
   /// Never answers this slot (the point whose vector is the query).
   void exclude(Slot slot) { excluded_ = slot; }

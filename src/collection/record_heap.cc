@@ -43,6 +43,13 @@ uint64_t class_bytes(uint32_t size_class) {
 
 }  // namespace
 
+void RecordHeap::prefetch(uint64_t offset) const {
+  const Arena::Range range = arena_->range();
+  if (offset >= range.bytes) return;
+  __builtin_prefetch(range.base + offset);
+  __builtin_prefetch(range.base + offset + 64);
+}
+
 Result<Record> RecordHeap::read(uint64_t offset) const {
   const Arena::Range range = arena_->range();
   const auto damaged = [&] {

@@ -40,6 +40,8 @@ class RecordHeap {
 
   /// Any thread, under a guard. kCorruption when the block is damaged.
   Result<Record> read(uint64_t offset) const;
+  /// Asks the memory for the start of a record that will be read soon.
+  void prefetch(uint64_t offset) const;
   uint64_t memory_bytes() const { return arena_->memory_bytes(); }
 
   // ---- the lane only

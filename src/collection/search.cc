@@ -32,9 +32,10 @@ void merge_hits(std::vector<Hit>& hits, const std::vector<Hit>& more, uint32_t k
 
 }  // namespace
 
-/// The vector to search for: the request's, or that of the point it names.
-Result<std::vector<float>> CollectionImpl::query_vector(const SearchRequest& request, Lsn pinned,
-                                                        Slot* excluded) const {
+/// The vector to search for: the request's, or that of the point it names, kept in `stored`.
+Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest& request,
+                                                            Lsn pinned, Slot* excluded,
+                                                            Point& stored) const {
   if (!request.id) {
     if (request.vector.size() != config_.dimension) {
       return Status(Code::kInvalidDimension, "dimension mismatch: expected " +
@@ -46,7 +47,7 @@ Result<std::vector<float>> CollectionImpl::query_vector(const SearchRequest& req
         return Status(Code::kInvalidArgument, "non-finite value at index " + std::to_string(i));
       }
     }
-    return request.vector;
+    return std::span<const float>(request.vector);
   }
   TRY_ASSIGN(const std::optional<Slot> slot,
              partition_->find(namespace_of(request.ns), *request.id, pinned));
@@ -54,12 +55,12 @@ Result<std::vector<float>> CollectionImpl::query_vector(const SearchRequest& req
   if (!slot || !filter.admits(*slot)) {
     return Status(Code::kNotFound, "point '" + *request.id + "' not found");
   }
-  TRY_ASSIGN(Point point, materialize(*slot, true, false));
-  if (point.vector.empty()) {
+  TRY_ASSIGN(stored, materialize(*slot, true, false));
+  if (stored.vector.empty()) {
     return Status(Code::kInvalidArgument, "point '" + *request.id + "' has no vector to search by");
   }
   *excluded = *slot;
-  return std::move(point.vector);
+  return std::span<const float>(stored.vector);
 }
 
 /// Few points match: asked of an even sample of all slots.
@@ -125,7 +126,8 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
   ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), request.ns, request.filter);
   Slot excluded = kNoSlot;
-  TRY_ASSIGN(const std::vector<float> query, query_vector(request, pinned, &excluded));
+  Point stored;
+  TRY_ASSIGN(const std::span<const float> query, query_vector(request, pinned, &excluded, stored));
   filter.exclude(excluded);
 
   std::vector<Hit> hits;
@@ -134,8 +136,11 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   } else {
     TRY(walk(query, request, filter, hits));
   }
+  for (const Hit& hit : hits)
+    partition_->heap().prefetch(filter.view().ref(hit.slot).offset);
   SearchResult result;
   result.lsn = pinned;
+  result.hits.reserve(hits.size());
   for (const Hit& hit : hits) {
     TRY_ASSIGN(Point point, materialize(hit.slot, request.with_vector, request.with_metadata));
     const bool root = config_.metric == Metric::kEuclidean;

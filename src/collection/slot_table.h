@@ -53,6 +53,9 @@ class SlotTable {
     uint64_t born(Slot slot) const { return load(entries_[slot].born); }
     uint64_t died(Slot slot) const { return load(entries_[slot].died); }
     RecordRef ref(Slot slot) const { return RecordRef::unpack(load(entries_[slot].ref)); }
+    void prefetch(Slot slot) const {
+      if (slot < count_) __builtin_prefetch(entries_ + slot);
+    }
     bool visible(Slot slot, Lsn pinned) const {
       if (slot >= count_) return false;
       const uint64_t born_lsn = born(slot);

@@ -10,6 +10,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "index/vector_store.h"
+#include "quant/quantizer.h"
 #include "storage/page_store.h"
 
 namespace ferres {
@@ -31,6 +33,8 @@ class SlotFilter {
  public:
   virtual ~SlotFilter() = default;
   virtual bool admits(Slot slot) const = 0;
+  /// Asks the memory for what admits() will look at soon.
+  virtual void prefetch(Slot) const {}
   /// False: rejects next to nothing (visibility only), so the index checks finished candidates.
   /// True: a user's condition; the index checks while it walks.
   virtual bool selective() const = 0;
@@ -57,9 +61,15 @@ struct IndexStats {
   uint32_t layers = 0;
 };
 
+/// Where a graph keeps what its walk reads. kCompact: links and one code a point. kFast: also the
+/// one-bit codes of a point's neighbours inside its block, about 5 bytes a dimension.
+enum class GraphLayout : uint8_t { kCompact, kFast };
+
 struct IndexConfig {
   std::string type = "hnsw";  // "hnsw" or "flat"
-  uint32_t m = 16;            // links per point; 2 * m on the base layer
+  GraphLayout layout = GraphLayout::kCompact;
+  std::optional<QuantizerSpec> quantizer;  // of the codes to walk on; none: on full vectors
+  uint32_t m = 16;                         // links per point; 2 * m on the base layer
   uint32_t ef_construction = 200;
   uint32_t ef_search = 50;
   uint64_t seed = 42;
@@ -89,6 +99,10 @@ class ANNIndex {
   virtual uint64_t memory_bytes() const = 0;
 
   // ---- the lane only
+  /// True until train() was called, for an index whose codes need a sample of the data.
+  virtual bool needs_training() const { return false; }
+  /// Learns from the vectors of some slots, before the first is planned.
+  virtual Status train(std::span<const Slot>) { return {}; }
   /// Links a slot whose vector is in the VectorStore.
   virtual Status add_point(Slot slot, std::span<const float> vector, Plan& plan) = 0;
   /// Unlinks a slot and repairs the graph around it. Nothing when it is not linked.

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/random.h"
-#include "index/scorer.h"
+#include "index/hnsw_walk.h"
 
 namespace ferres {
 namespace {
@@ -19,11 +20,23 @@ constexpr uint32_t kUpperPool = 1;
 constexpr uint32_t kUpperPoolBuild = 64;
 constexpr uint32_t kPoolMax = 1u << 20;
 
+// Arenas of the graph come first.
+constexpr uint32_t kCodeArenas = 6;
+// Lane codes let pass what they estimate so much beyond the worst of the pool, times 1 / sqrt(dim):
+// the error of a one-bit estimate shrinks like that. Less cost recall at 100 dimensions.
+constexpr float kSlack = 1;
+// Below so many dimensions one bit of each says too little: every lane passes.
+constexpr uint32_t kFilterDimensionMin = 64;
+
 WalkScratch& scratch() {
   thread_local WalkScratch scratch;
-  scratch.scored = scratch.rejected = 0;
-  scratch.damage = Status();
   return scratch;
+}
+WalkScratch& fresh_scratch() {
+  WalkScratch& s = scratch();
+  s.scored = s.rejected = 0;
+  s.damage = Status();
+  return s;
 }
 
 }  // namespace
@@ -31,15 +44,30 @@ WalkScratch& scratch() {
 Result<std::unique_ptr<ANNIndex>> HnswIndex::open(const IndexConfig& config,
                                                   const VectorStore& vectors, PageStore& store,
                                                   uint32_t first_arena) {
-  TRY_ASSIGN(auto graph, HnswGraph::open(store, first_arena, config.m, config.seed));
-  return std::unique_ptr<ANNIndex>(new HnswIndex(config, vectors, std::move(graph)));
+  const bool lanes = config.layout == GraphLayout::kFast;
+  std::unique_ptr<Space> space;
+  if (config.quantizer) {
+    TRY_ASSIGN(space,
+               open_code_space(vectors, store, first_arena + kCodeArenas, *config.quantizer));
+  } else {
+    space = make_vector_space(vectors, lanes);
+  }
+  HnswGraph::Options options;
+  options.m = config.m;
+  options.seed = config.seed;
+  options.lane_space = lanes ? space.get() : nullptr;
+  TRY_ASSIGN(auto graph, HnswGraph::open(store, first_arena, options));
+  return std::unique_ptr<ANNIndex>(
+      new HnswIndex(config, vectors, std::move(space), std::move(graph)));
 }
 
 HnswIndex::HnswIndex(const IndexConfig& config, const VectorStore& vectors,
-                     std::unique_ptr<HnswGraph> graph)
+                     std::unique_ptr<Space> space, std::unique_ptr<HnswGraph> graph)
     : vectors_(vectors),
+      config_(config),
+      space_(std::move(space)),
       graph_(std::move(graph)),
-      linker_(*graph_, vectors),
+      linker_(*graph_, *space_),
       plan_pool_(std::max(config.ef_construction / 2, 2 * config.m)),
       ef_search_(config.ef_search) {}
 
@@ -55,11 +83,20 @@ Status HnswIndex::check_dimension(std::span<const float> vector) const {
 
 // ---- inserting
 
-Status HnswIndex::find_candidates(std::span<const float> vector, uint32_t level,
-                                  PointPlan& plan) const {
-  const VectorView view = vectors_.view();
-  const GraphView graph = graph_->view();
-  const PreparedQuery query = vectors_.prepare(vector);
+template <class Body>
+auto HnswIndex::with_blocks(const SpaceQuery& query, Body&& body) const {
+  const GraphView view = graph_->view();
+  if (config_.layout == GraphLayout::kFast) {
+    const uint32_t dim = space_->rotated_dim();
+    const float slack = dim < kFilterDimensionMin ? std::numeric_limits<float>::infinity()
+                                                  : kSlack / std::sqrt(static_cast<float>(dim));
+    return body(LaneBlocks(view, query.lanes.query(), slack));
+  }
+  return body(PlainBlocks(view));
+}
+
+/// scratch().query is prepared.
+Status HnswIndex::find_candidates(uint32_t level, PointPlan& plan) const {
   WalkScratch& s = scratch();
   const uint32_t pool = level == 0 ? plan_pool_ : kUpperPoolBuild;
   plan.scored.reset(size_t{pool} * 16);
@@ -67,9 +104,8 @@ Status HnswIndex::find_candidates(std::span<const float> vector, uint32_t level,
     for (size_t i = 0; i < count; ++i)
       plan.scored.put(slots[i], distances[i]);
   };
-  with_metric(view.metric, [&](auto metric) {
-    const Scorer<metric()> scorer(vectors_, view, query.values.data());
-    Walk walk(scorer, graph, s);
+  with_blocks(s.query, [&](const auto& blocks) {
+    Walk walk(*space_, blocks, s);
     walk.descend(level, kUpperPool);
     walk.start(pool, walk.starts(), walk.starts_count(), note);
     walk.run(level, pool, note);
@@ -78,14 +114,15 @@ Status HnswIndex::find_candidates(std::span<const float> vector, uint32_t level,
   plan.candidates.resize(s.pool.size());
   for (uint32_t i = 0; i < s.pool.size(); ++i)
     plan.candidates[i] = {s.pool.distance(i), s.pool.slot(i)};
-  choose_neighbours(vectors_, view, plan.candidates, graph_->lanes_max(level), plan.choices);
+  choose_neighbours(*space_, plan.candidates, graph_->lanes_max(level), plan.choices);
   return {};
 }
 
 Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) const {
   // First: whatever is added after this number was read counts as recent.
   plan.additions = additions_.load(std::memory_order_acquire);
-  return find_candidates(vector, 0, plan);
+  space_->prepare(vector, fresh_scratch().query);
+  return find_candidates(0, plan);
 }
 
 Result<std::unique_ptr<ANNIndex::Plan>> HnswIndex::plan_point(std::span<const float> vector) const {
@@ -95,7 +132,8 @@ Result<std::unique_ptr<ANNIndex::Plan>> HnswIndex::plan_point(std::span<const fl
   return std::unique_ptr<Plan>(std::move(plan));
 }
 
-void HnswIndex::refresh_plan(Slot slot, std::span<const float> vector, PointPlan& plan) const {
+/// scratch().query is prepared.
+void HnswIndex::refresh_plan(Slot slot, PointPlan& plan) const {
   const uint64_t now = additions_.load(std::memory_order_relaxed);
   std::vector<Slot> recent;
   for (uint64_t number = plan.additions; number < now; ++number) {
@@ -114,9 +152,9 @@ void HnswIndex::refresh_plan(Slot slot, std::span<const float> vector, PointPlan
            std::binary_search(recent.begin(), recent.end(), hit.slot);
   });
   bool changed = candidates.size() != planned;
-  const VectorView view = vectors_.view();
   std::vector<float> distances(recent.size());
-  ferres::distances(view, vectors_.prepare(vector), recent.data(), recent.size(), distances.data());
+  space_->prefetch(recent.data(), recent.size());
+  space_->score(scratch().query, recent.data(), recent.size(), distances.data());
   for (size_t i = 0; i < recent.size(); ++i) {
     plan.scored.put(recent[i], distances[i]);
     if (!(distances[i] < worst)) continue;
@@ -128,7 +166,7 @@ void HnswIndex::refresh_plan(Slot slot, std::span<const float> vector, PointPlan
     return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
   });
   if (candidates.size() > plan_pool_) candidates.resize(plan_pool_);
-  choose_neighbours(vectors_, view, candidates, graph_->lanes_max(0), plan.choices);
+  choose_neighbours(*space_, candidates, graph_->lanes_max(0), plan.choices);
 }
 
 uint32_t HnswIndex::draw_levels() const {
@@ -138,11 +176,11 @@ uint32_t HnswIndex::draw_levels() const {
   return std::min(static_cast<uint32_t>(levels), kUpperLevelsMax);
 }
 
-Status HnswIndex::link_upper_levels(Slot slot, std::span<const float> vector, uint32_t levels) {
+Status HnswIndex::link_upper_levels(Slot slot, uint32_t levels) {
   PointPlan plan;
   for (uint32_t level = 1; level <= levels; ++level) {
     if (graph_->root(level) == kNoSlot) return {};
-    TRY(find_candidates(vector, level, plan));
+    TRY(find_candidates(level, plan));
     TRY(linker_.link(level, slot, plan.choices, plan.scored));
   }
   return {};
@@ -160,11 +198,13 @@ Status HnswIndex::add_point(Slot slot, std::span<const float> vector, Plan& plan
   auto& plan = static_cast<PointPlan&>(plan_base);
   const uint64_t now = additions_.load(std::memory_order_relaxed);
   if (now - plan.additions > kRecent) TRY(make_plan(vector, plan));
-  refresh_plan(slot, vector, plan);
+  space_->prepare(vector, fresh_scratch().query);
+  TRY(space_->put(slot, scratch().query));
+  refresh_plan(slot, plan);
   const uint32_t levels = draw_levels();
   TRY(graph_->enter(slot, levels));
   TRY(linker_.link(0, slot, plan.choices, plan.scored));
-  TRY(link_upper_levels(slot, vector, levels));
+  TRY(link_upper_levels(slot, levels));
   graph_->publish(slot);
   recent_[now % kRecent] = slot;
   additions_.store(now + 1, std::memory_order_release);
@@ -183,46 +223,60 @@ void HnswIndex::remove_point(Slot slot) {
 
 // ---- searching
 
-template <Metric metric>
-Status HnswIndex::run_search(std::span<const float> query, const SearchParams& params,
-                             const SlotFilter& filter, Explain& explain) const {
-  const VectorView view = vectors_.view();
-  const GraphView graph = graph_->view();
+template <class Blocks>
+void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
+                           const SlotFilter& filter, Explain& explain) const {
   WalkScratch& s = scratch();
-  const PreparedQuery prepared = vectors_.prepare(query);
-  const Scorer<metric> scorer(vectors_, view, prepared.values.data());
-  Walk walk(scorer, graph, s);
+  Walk walk(*space_, blocks, s);
   walk.descend(0, kUpperPool);
-  uint32_t ef = std::min(std::max(explain.ef_used, params.k), kPoolMax);
-  Pool* found = &s.pool;
+  explain.layers = blocks.levels();
   if (filter.selective()) {
-    explain.exhausted = walk.run_admitting(ef, params.visits_max, filter);
-    found = &s.admitted;
+    explain.exhausted = walk.run_admitting(explain.ef_used, params.visits_max, filter);
+  } else {
+    walk.start(explain.ef_used, walk.starts(), walk.starts_count());
+    walk.run(0, explain.ef_used);
   }
-  for (;; ef = std::min(ef * 2, kPoolMax)) {
-    if (!filter.selective()) {
-      walk.start(ef, walk.starts(), walk.starts_count());
-      walk.run(0, ef);
-    }
-    if (!s.damage.ok()) return std::move(s.damage);
-    explain.hits.clear();
-    for (uint32_t i = 0; i < found->size() && explain.hits.size() < params.k; ++i) {
-      const Hit hit = {found->distance(i), found->slot(i)};
-      if (filter.selective() || filter.admits(hit.slot)) {
-        explain.hits.push_back(hit);
-      } else {
-        ++s.rejected;
-      }
-    }
-    // A full pool may hide admitted points behind refused ones: look again with a larger one.
-    if (filter.selective() || explain.hits.size() == params.k || !found->full() || ef == kPoolMax) {
-      break;
-    }
-  }
-  explain.ef_used = ef;
-  explain.layers = graph.levels();
   explain.visited = s.scored;
-  explain.rejected = s.rejected;
+}
+
+/// What codes say is put right on full vectors: k and some more are scored again, because the last
+/// of the answer and the first beyond it are the likeliest to be the wrong way round.
+Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
+                          std::vector<Hit>& hits) const {
+  WalkScratch& s = scratch();
+  const uint32_t wanted = space_->rescore_depth(k);
+  hits.clear();
+  if (filter != nullptr) {
+    for (uint32_t i = 0; i < std::min(pool.size(), wanted); ++i)
+      filter->prefetch(pool.slot(i));
+  }
+  for (uint32_t i = 0; i < pool.size() && hits.size() < wanted; ++i) {
+    const Slot slot = pool.slot(i);
+    if (filter == nullptr || filter->admits(slot)) {
+      hits.push_back({pool.distance(i), slot});
+    } else {
+      ++s.rejected;
+    }
+  }
+  if (space_->exact()) return {};
+  const VectorView view = vectors_.view();
+  s.rescore.clear();
+  for (const Hit& hit : hits) {
+    prefetch_whole_row(view, hit.slot);
+    s.rescore.push_back(hit.slot);
+  }
+  if (!vectors_.all_verified()) {
+    for (const Slot slot : s.rescore)
+      TRY(vectors_.verify(slot));
+  }
+  s.rescored.resize(s.rescore.size());
+  distances(view, s.query.full, s.rescore.data(), s.rescore.size(), s.rescored.data());
+  for (size_t i = 0; i < hits.size(); ++i)
+    hits[i].distance = s.rescored[i];
+  std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+  });
+  if (hits.size() > k) hits.resize(k);
   return {};
 }
 
@@ -231,11 +285,26 @@ Status HnswIndex::search_explain(std::span<const float> query, const SearchParam
   TRY(check_dimension(query));
   explain.hits.clear();
   explain.exhausted = true;
+  explain.layers = 0;
+  explain.visited = explain.rejected = 0;
   explain.ef_used = params.ef == 0 ? current_ef_search() : params.ef;
-  if (params.k == 0) return {};
-  return with_metric(vectors_.metric(), [&](auto metric) {
-    return run_search<metric()>(query, params, filter, explain);
-  });
+  if (params.k == 0 || !space_->ready()) return {};
+  WalkScratch& s = fresh_scratch();
+  space_->prepare(query, s.query);
+  uint32_t& ef = explain.ef_used;
+  ef = std::min(std::max(ef, params.k), kPoolMax);
+  for (;; ef = std::min(ef * 2, kPoolMax)) {
+    with_blocks(s.query, [&](const auto& blocks) { run_search(blocks, params, filter, explain); });
+    if (!s.damage.ok()) return std::move(s.damage);
+    const Pool& found = filter.selective() ? s.admitted : s.pool;
+    TRY(collect(found, params.k, filter.selective() ? nullptr : &filter, explain.hits));
+    // A full pool may hide admitted points behind refused ones: look again with a larger one.
+    if (filter.selective() || explain.hits.size() == params.k || !found.full() || ef == kPoolMax) {
+      break;
+    }
+  }
+  explain.rejected = s.rejected;
+  return {};
 }
 
 Status HnswIndex::search(std::span<const float> query, const SearchParams& params,

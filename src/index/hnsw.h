@@ -14,6 +14,7 @@
 #include "index/hnsw_linker.h"
 #include "index/hnsw_walk.h"
 #include "index/slot_map.h"
+#include "index/space.h"
 #include "index/vector_store.h"
 
 namespace ferres {
@@ -31,14 +32,17 @@ class HnswIndex : public ANNIndex {
                         const SlotFilter& filter, Explain& explain) const override;
   uint32_t current_ef_search() const override { return ef_search_.load(std::memory_order_relaxed); }
   void set_ef_search(uint32_t ef) override;
-  uint64_t memory_bytes() const override { return graph_->memory_bytes(); }
+  uint64_t memory_bytes() const override { return graph_->memory_bytes() + space_->memory_bytes(); }
 
+  bool needs_training() const override { return !space_->ready(); }
+  Status train(std::span<const Slot> sample) override { return space_->train(sample); }
   Status add_point(Slot slot, std::span<const float> vector, Plan& plan) override;
   void remove_point(Slot slot) override;
   bool contains(Slot slot) const override { return graph_->linked(slot); }
   IndexStats audit() const override;
   /// For tests and benchmarks.
   const HnswGraph& graph() const { return *graph_; }
+  const Space& space() const { return *space_; }
 
  private:
   // Points that a plan may have missed are offered to it. Beyond so many it is made anew: scoring
@@ -52,23 +56,31 @@ class HnswIndex : public ANNIndex {
     SlotMap scored;  // every distance that the walk computed
   };
 
-  HnswIndex(const IndexConfig& config, const VectorStore& vectors,
+  HnswIndex(const IndexConfig& config, const VectorStore& vectors, std::unique_ptr<Space> space,
             std::unique_ptr<HnswGraph> graph);
 
   Status check_dimension(std::span<const float> vector) const;
   Status make_plan(std::span<const float> vector, PointPlan& plan) const;
-  /// Walks a level of the graph for the neighbours of a vector.
-  Status find_candidates(std::span<const float> vector, uint32_t level, PointPlan& plan) const;
+  /// Walks a level of the graph for the neighbours of the thread's prepared query.
+  Status find_candidates(uint32_t level, PointPlan& plan) const;
   /// Brings a plan up to date; chooses again when that changed its candidates.
-  void refresh_plan(Slot slot, std::span<const float> vector, PointPlan& plan) const;
-  Status link_upper_levels(Slot slot, std::span<const float> vector, uint32_t levels);
+  void refresh_plan(Slot slot, PointPlan& plan) const;
+  Status link_upper_levels(Slot slot, uint32_t levels);
   uint32_t draw_levels() const;
 
-  template <Metric metric>
-  Status run_search(std::span<const float> query, const SearchParams& params,
-                    const SlotFilter& filter, Explain& explain) const;
+  /// Calls body(blocks) with the way in which this graph's blocks are read.
+  template <class Body>
+  auto with_blocks(const SpaceQuery& query, Body&& body) const;
+  template <class Blocks>
+  void run_search(const Blocks& blocks, const SearchParams& params, const SlotFilter& filter,
+                  Explain& explain) const;
+  /// The nearest admitted ones of a pool, with the distances of full vectors.
+  Status collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
+                 std::vector<Hit>& hits) const;
 
   const VectorStore& vectors_;
+  const IndexConfig config_;
+  std::unique_ptr<Space> space_;
   std::unique_ptr<HnswGraph> graph_;
   HnswLinker linker_;
   // Candidates of an insert. Half of ef_construction gives the searches that all of it gives in

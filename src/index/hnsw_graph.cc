@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace ferres {
@@ -60,14 +61,18 @@ const std::byte* GraphView::block(uint32_t level, Slot slot) const {
   return upper + number * upper_bytes;
 }
 
-uint32_t GraphView::read(uint32_t level, Slot slot, Slot* ids) const {
+const std::byte* GraphView::checked_block(uint32_t level, Slot slot) const {
   const std::byte* const at = block(level, slot);
-  if (at == nullptr) return 0;
   const Arena* const unverified = level == 0 ? unverified_blocks : unverified_upper;
-  if (unverified != nullptr) [[unlikely]] {
-    const auto offset = static_cast<uint64_t>(at - (level == 0 ? blocks : upper));
-    if (!unverified->verify(offset, level == 0 ? block_bytes : upper_bytes).ok()) return 0;
-  }
+  if (at == nullptr || unverified == nullptr) [[likely]]
+    return at;
+  const auto offset = static_cast<uint64_t>(at - (level == 0 ? blocks : upper));
+  return unverified->verify(offset, level == 0 ? block_bytes : upper_bytes).ok() ? at : nullptr;
+}
+
+uint32_t GraphView::read(uint32_t level, Slot slot, Slot* ids) const {
+  const std::byte* const at = checked_block(level, slot);
+  if (at == nullptr) return 0;
   const auto& head = *reinterpret_cast<const BlockHead*>(at);
   const auto* const words = reinterpret_cast<const uint32_t*>(at + sizeof(BlockHead));
   const uint32_t lanes = level == 0 ? 2 * m : m;
@@ -82,6 +87,36 @@ uint32_t GraphView::read(uint32_t level, Slot slot, Slot* ids) const {
   return degree;
 }
 
+uint32_t GraphView::read_near(Slot slot, const LaneQuery& query, const LaneLimit& limit, Slot* ids,
+                              float* estimates) const {
+  const std::byte* const at = checked_block(0, slot);
+  if (at == nullptr) return 0;
+  const auto& head = *reinterpret_cast<const BlockHead*>(at);
+  const auto* const words = reinterpret_cast<const uint32_t*>(at + sizeof(BlockHead));
+  const auto filter = code_kernels().filter_lanes;
+  const size_t group_bytes = lane_group_bytes(lane_dim);
+  float all[kLaneGroup];
+  uint32_t near = 0;
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    const uint32_t sequence = load_shared(&head.sequence);
+    const uint32_t degree = std::min(load_shared(&head.degree), 2 * m);
+    near = 0;
+    for (uint32_t first = 0; first < degree; first += kLaneGroup) {
+      const std::byte* const group = at + lane_codes_offset(m) + first / kLaneGroup * group_bytes;
+      uint32_t mask = filter(lane_block(group), query, lane_dim, limit, all);
+      if (degree - first < kLaneGroup) mask &= (1u << (degree - first)) - 1;
+      for (; mask != 0; mask &= mask - 1) {
+        const auto lane = static_cast<uint32_t>(std::countr_zero(mask));
+        ids[near] = load_shared(words + first + lane) & kSlotMask;
+        estimates[near++] = all[lane];
+      }
+    }
+    loads_before();
+    if ((sequence & 1) == 0 && load_shared(&head.sequence) == sequence) break;
+  }
+  return near;
+}
+
 void GraphView::prefetch(uint32_t level, Slot slot) const {
   if (level != 0 || slot >= slots) return;
   const std::byte* const at = blocks + uint64_t{slot} * block_bytes;
@@ -92,14 +127,21 @@ void GraphView::prefetch(uint32_t level, Slot slot) const {
 
 // ---- opening
 
-HnswGraph::HnswGraph(const Arenas& arenas, uint32_t m)
-    : arenas_(arenas), in_lists_(arenas.incoming), m_(m) {
+HnswGraph::HnswGraph(const Arenas& arenas, const Options& options)
+    : arenas_(arenas),
+      in_lists_(arenas.incoming),
+      lane_space_(options.lane_space),
+      m_(options.m),
+      lane_dim_(options.lane_space == nullptr ? 0 : options.lane_space->rotated_dim()),
+      rotated_from_(lane_dim_),
+      rotated_to_(lane_dim_) {
   refresh();
 }
 
 Result<std::unique_ptr<HnswGraph>> HnswGraph::open(PageStore& store, uint32_t first_arena,
-                                                   uint32_t m, uint64_t seed) {
+                                                   const Options& options) {
   Arenas arenas;
+  const uint32_t lane_dim = options.lane_space == nullptr ? 0 : options.lane_space->rotated_dim();
   struct Row {
     Arena** arena;
     const char* name;
@@ -121,24 +163,27 @@ Result<std::unique_ptr<HnswGraph>> HnswGraph::open(PageStore& store, uint32_t fi
   if (arenas.header->bytes() < sizeof(GraphHeader)) {
     TRY(arenas.header->grow(whole_pages(sizeof(GraphHeader))));
     GraphHeader fresh;
-    fresh.m = m;
-    fresh.seed = seed;
+    fresh.m = options.m;
+    fresh.seed = options.seed;
+    fresh.lane_dim = lane_dim;
     fresh.lowest_rank = kFirstRank;
     std::fill(std::begin(fresh.roots), std::end(fresh.roots), kNoSlot);
     std::memcpy(arenas.header->mutate(0, sizeof fresh), &fresh, sizeof fresh);
   }
   TRY(arenas.header->verify(0, sizeof(GraphHeader)));
   const auto& header = *reinterpret_cast<const GraphHeader*>(arenas.header->base());
-  if (header.magic != kGraphMagic || header.format != kGraphFormat || header.m != m) {
-    return Status(Code::kCorruption, "graph header: another format or number of links");
+  if (header.magic != kGraphMagic || header.format != kGraphFormat || header.m != options.m ||
+      header.lane_dim != lane_dim) {
+    return Status(Code::kCorruption, "graph header: another format, number of links or layout");
   }
-  return std::unique_ptr<HnswGraph>(new HnswGraph(arenas, m));
+  return std::unique_ptr<HnswGraph>(new HnswGraph(arenas, options));
 }
 
 GraphView HnswGraph::view() const {
   GraphView view;
   view.m = m_;
-  view.block_bytes = static_cast<uint32_t>(base_block_bytes(m_));
+  view.lane_dim = lane_dim_;
+  view.block_bytes = static_cast<uint32_t>(base_block_bytes(m_, lane_dim_));
   view.upper_bytes = static_cast<uint32_t>(upper_block_bytes(m_));
   view.header = reinterpret_cast<const GraphHeader*>(arenas_.header->base());
   const Arena::Range blocks = arenas_.blocks->range();
@@ -263,7 +308,7 @@ float* HnswGraph::edit_lengths(uint32_t level, Slot slot, std::byte* block) {
 Status HnswGraph::ensure_slot(Slot slot) {
   const uint64_t slots = uint64_t{slot} + 1;
   if (slots > kSlotsMax) return Status(Code::kResourceExhausted, "graph: too many slots");
-  TRY(ensure(*arenas_.blocks, slots * base_block_bytes(m_)));
+  TRY(ensure(*arenas_.blocks, slots * base_block_bytes(m_, lane_dim_)));
   TRY(ensure(*arenas_.lengths, slots * 2 * m_ * sizeof(float)));
   TRY(ensure(*arenas_.runs, slots * sizeof(uint32_t)));
   refresh();
@@ -299,6 +344,7 @@ void HnswGraph::reset_block(uint32_t level, Slot slot) {
 
 Status HnswGraph::enter(Slot slot, uint32_t upper) {
   TRY(ensure_slot(slot));
+  if (slot == rotated_from_slot_) rotated_from_slot_ = kNoSlot;
   upper = std::min(upper, kUpperLevelsMax);
   uint32_t word = 0;
   if (upper > 0) {
@@ -340,14 +386,28 @@ void HnswGraph::drop_incoming(uint32_t level, Slot from, Slot to) {
   if (head(level, from).rank < target.rank && target.anchors > 0) --target.anchors;
 }
 
+void HnswGraph::prepare_lane(Slot from, Slot to) {
+  if (rotated_from_slot_ != from) lane_space_->rotated(from, rotated_from_.data());
+  rotated_from_slot_ = from;
+  lane_space_->rotated(to, rotated_to_.data());
+}
+
+void HnswGraph::write_lane(std::byte* block, uint32_t lane) const {
+  std::byte* const group =
+      block + lane_codes_offset(m_) + lane / kLaneGroup * lane_group_bytes(lane_dim_);
+  lane_space_->encode_lane(rotated_from_.data(), rotated_to_.data(), lane % kLaneGroup, group);
+}
+
 Status HnswGraph::append(uint32_t level, Slot from, uint32_t word, float length) {
   TRY(add_incoming(level, from, word & kSlotMask));
   std::byte* const block = edit_block(level, from);
   BlockHead& head = head_at(block);
   const uint32_t lane = std::min(head.degree, lanes_max(level) - 1);
   edit_lengths(level, from, block)[lane] = length;
+  if (carries_codes(level)) prepare_lane(from, word & kSlotMask);
   const BlockChange change(head);
   store_shared(words_at(block) + lane, word);
+  if (carries_codes(level)) write_lane(block, lane);
   store_shared(&head.degree, lane + 1);
   return {};
 }
@@ -360,8 +420,10 @@ Status HnswGraph::replace(uint32_t level, Slot from, uint32_t lane, uint32_t wor
   }
   std::byte* const block = edit_block(level, from);
   edit_lengths(level, from, block)[lane] = length;
+  if (carries_codes(level)) prepare_lane(from, word & kSlotMask);
   const BlockChange change(head_at(block));
   store_shared(words_at(block) + lane, word);
+  if (carries_codes(level)) write_lane(block, lane);
   return {};
 }
 
@@ -378,6 +440,12 @@ void HnswGraph::drop_lane(uint32_t level, Slot from, uint32_t lane) {
   lengths[lane] = lengths[last];
   const BlockChange change(head);
   store_shared(words_at(block) + lane, words_at(block)[last]);
+  if (carries_codes(level) && lane != last) {
+    std::byte* const groups = block + lane_codes_offset(m_);
+    const size_t bytes = lane_group_bytes(lane_dim_);
+    copy_lane(groups + last / kLaneGroup * bytes, last % kLaneGroup,
+              groups + lane / kLaneGroup * bytes, lane % kLaneGroup, lane_dim_);
+  }
   store_shared(&head.degree, last);
 }
 

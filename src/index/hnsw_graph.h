@@ -21,6 +21,7 @@
 #include "index/hnsw_layout.h"
 #include "index/in_lists.h"
 #include "index/shared_word.h"
+#include "index/space.h"
 #include "storage/page_store.h"
 
 namespace ferres {
@@ -37,6 +38,7 @@ struct GraphView {
   uint32_t upper_blocks = 0;  // upper blocks that may be read
   Slot run_slots = 0;
   uint32_t m = 0;
+  uint32_t lane_dim = 0;
   uint32_t block_bytes = 0;
   uint32_t upper_bytes = 0;
 
@@ -47,17 +49,30 @@ struct GraphView {
   /// Copies the neighbours of a slot as they were at one moment; returns how many. `ids` has room
   /// for kLanesMax.
   uint32_t read(uint32_t level, Slot slot, Slot* ids) const;
+  /// The same on the base level of a graph with lane codes, but only the neighbours whose estimated
+  /// distance is below the limit, and what is estimated of each.
+  uint32_t read_near(Slot slot, const LaneQuery& query, const LaneLimit& limit, Slot* ids,
+                     float* estimates) const;
   void prefetch(uint32_t level, Slot slot) const;
   /// The block of a slot on a level, or null.
   const std::byte* block(uint32_t level, Slot slot) const;
+
+ private:
+  /// The block for reading: null also when its pages are damaged.
+  const std::byte* checked_block(uint32_t level, Slot slot) const;
 };
 
 class HnswGraph {
  public:
+  struct Options {
+    uint32_t m = 16;
+    uint64_t seed = 0;
+    const Space* lane_space = nullptr;  // not null: blocks carry codes of their lanes, made by it
+  };
   /// Opens what the store holds or starts an empty graph. kCorruption when the header is damaged or
-  /// of another format or m.
-  static Result<std::unique_ptr<HnswGraph>> open(PageStore& store, uint32_t first_arena, uint32_t m,
-                                                 uint64_t seed);
+  /// of another format, m or lane codes.
+  static Result<std::unique_ptr<HnswGraph>> open(PageStore& store, uint32_t first_arena,
+                                                 const Options& options);
 
   GraphView view() const;
   uint64_t memory_bytes() const;
@@ -124,7 +139,7 @@ class HnswGraph {
     Arena* runs = nullptr;
     Arena* upper = nullptr;
   };
-  HnswGraph(const Arenas& arenas, uint32_t m);
+  HnswGraph(const Arenas& arenas, const Options& options);
 
   GraphHeader& edit_header();
   BlockHead& edit_head(uint32_t level, Slot slot);
@@ -138,10 +153,19 @@ class HnswGraph {
   void reset_block(uint32_t level, Slot slot);
   Status add_incoming(uint32_t level, Slot from, Slot to);
   void drop_incoming(uint32_t level, Slot from, Slot to);
+  bool carries_codes(uint32_t level) const { return level == 0 && lane_dim_ != 0; }
+  /// Decodes both ends of a coming lane, before its block changes.
+  void prepare_lane(Slot from, Slot to);
+  void write_lane(std::byte* block, uint32_t lane) const;
 
   Arenas arenas_;
   InLists in_lists_;
+  const Space* lane_space_;
   uint32_t m_;
+  uint32_t lane_dim_;
+  Slot rotated_from_slot_ = kNoSlot;  // whose vector rotated_from_ is
+  AlignedVector<float> rotated_from_;
+  AlignedVector<float> rotated_to_;
   GraphView lane_view_;  // the lane's own addresses, renewed after every growth
 };
 

@@ -1,7 +1,9 @@
 // What the graph index keeps in its arenas. All words little-endian, as the CPU stores them.
 //
 //   arena +0  header      one GraphHeader
-//   arena +1  blocks      base level, slot x block_bytes(2m): BlockHead, then 2m lanes
+//   arena +1  blocks      base level, slot x block_bytes(2m): BlockHead, then 2m lanes; in a graph
+//                         with lane codes then, from a cache line on, a group of them for each 32
+//                         lanes (quant/lanes.h)
 //   arena +2  lengths     base level, slot x 2m floats: the distance along each lane (lane only)
 //   arena +3  incoming    the lists of who points here (in_lists.h; lane only)
 //   arena +4  runs        slot x u32: where the slot's upper levels are, 0 for none (see run_word)
@@ -18,11 +20,12 @@
 #include <cstdint>
 
 #include "base/types.h"
+#include "quant/lanes.h"
 
 namespace ferres {
 
 inline constexpr uint64_t kGraphMagic = 0x3130485052474546;  // "FEGRPH01"
-inline constexpr uint32_t kGraphFormat = 1;
+inline constexpr uint32_t kGraphFormat = 2;
 inline constexpr uint32_t kUpperLevelsMax = 7;
 inline constexpr uint32_t kLinksMax = 64;             // m at most
 inline constexpr uint32_t kLanesMax = 2 * kLinksMax;  // of a base block
@@ -66,14 +69,22 @@ struct GraphHeader {
   uint32_t roots[kUpperLevelsMax + 1] = {};       // by level; shared
   uint32_t upper_end = 1;                         // blocks handed out in arena +5; block 0 is never
   uint32_t upper_free[kUpperLevelsMax + 1] = {};  // runs of so many blocks; incoming.place links on
-  uint32_t padding = 0;
+  uint32_t lane_dim = 0;  // components of a lane's code; 0: blocks carry none
   InListsHeader in_lists;
 };
 
 inline constexpr uint64_t kFirstRank = uint64_t{1} << 63;  // additions count up, roots down
 
-constexpr uint64_t base_block_bytes(uint32_t m) {
-  return sizeof(BlockHead) + uint64_t{2} * m * sizeof(uint32_t);
+/// Where the lane codes of a base block begin, and how many groups there are.
+constexpr uint32_t lane_codes_offset(uint32_t m) {
+  return (static_cast<uint32_t>(sizeof(BlockHead)) + 2 * m * 4 + 63) / 64 * 64;
+}
+constexpr uint32_t lane_groups(uint32_t m) {
+  return (2 * m + kLaneGroup - 1) / kLaneGroup;
+}
+constexpr uint64_t base_block_bytes(uint32_t m, uint32_t lane_dim) {
+  if (lane_dim == 0) return sizeof(BlockHead) + uint64_t{2} * m * sizeof(uint32_t);
+  return lane_codes_offset(m) + lane_groups(m) * lane_group_bytes(lane_dim);
 }
 constexpr uint64_t upper_block_bytes(uint32_t m) {
   return sizeof(BlockHead) + uint64_t{m} * (sizeof(uint32_t) + sizeof(float));

@@ -5,8 +5,6 @@
 #include <limits>
 #include <set>
 
-#include "index/scorer.h"
-
 namespace ferres {
 namespace {
 
@@ -23,9 +21,9 @@ constexpr size_t kGroup = 4;
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
 /// Whether a point at `between` from a candidate makes the candidate, at `distance`, superfluous.
-bool occludes(Metric metric, float between, float distance) {
-  // Inner products have no triangles, and their distances may be negative: no factor.
-  return (metric == Metric::kDot ? between : kOcclusionFactor * between) < distance;
+bool occludes(const Space& space, float between, float distance) {
+  // Inner products may be negative: no factor.
+  return (space.triangles() ? kOcclusionFactor * between : between) < distance;
 }
 
 bool nearer(const Hit& a, const Hit& b) {
@@ -33,14 +31,13 @@ bool nearer(const Hit& a, const Hit& b) {
 }
 
 /// True when one of `slots` occludes the candidate. Asked in small groups: the first few decide.
-bool any_occludes(const VectorStore& vectors, const VectorView& view, const Hit& candidate,
-                  std::span<const Slot> slots) {
+bool any_occludes(const Space& space, const Hit& candidate, std::span<const Slot> slots) {
   float between[kGroup];
   for (size_t done = 0; done < slots.size(); done += kGroup) {
     const size_t n = std::min(kGroup, slots.size() - done);
-    score_between(vectors, view, candidate.slot, slots.subspan(done, n), between);
+    space.between(candidate.slot, slots.subspan(done, n), between);
     for (size_t i = 0; i < n; ++i) {
-      if (occludes(view.metric, between[i], candidate.distance)) return true;
+      if (occludes(space, between[i], candidate.distance)) return true;
     }
   }
   return false;
@@ -48,8 +45,7 @@ bool any_occludes(const VectorStore& vectors, const VectorView& view, const Hit&
 
 }  // namespace
 
-void choose_neighbours(const VectorStore& vectors, const VectorView& view,
-                       std::span<const Hit> candidates, uint32_t lanes,
+void choose_neighbours(const Space& space, std::span<const Hit> candidates, uint32_t lanes,
                        std::vector<Choice>& choices) {
   Slot standing[kLanesMax];
   size_t count = 0;
@@ -57,7 +53,7 @@ void choose_neighbours(const VectorStore& vectors, const VectorView& view,
   size_t fillers_count = 0;
   choices.clear();
   for (const Hit& candidate : candidates) {
-    if (any_occludes(vectors, view, candidate, {standing, count})) {
+    if (any_occludes(space, candidate, {standing, count})) {
       if (fillers_count < lanes) {
         fillers[fillers_count++] = {candidate.slot, candidate.distance, true};
       }
@@ -72,12 +68,12 @@ void choose_neighbours(const VectorStore& vectors, const VectorView& view,
 }
 
 bool HnswLinker::usable(uint32_t level, Slot slot) const {
-  return slot < view_.slots && graph_.on_level(level, slot);
+  return slot < slots_ && graph_.on_level(level, slot);
 }
 
 Status HnswLinker::link(uint32_t level, Slot slot, std::span<const Choice> choices,
                         const SlotMap& known) {
-  view_ = vectors_.view();
+  slots_ = space_.slots();
   for (const Choice& choice : choices) {
     if (choice.slot == slot || !usable(level, choice.slot)) continue;
     TRY(graph_.append(level, slot, choice.word(), choice.distance));
@@ -100,11 +96,11 @@ void HnswLinker::distances_from(Slot slot, const HnswGraph::Lanes& lanes, const 
     const Slot target = lanes.slot(i);
     if (known.find(target, out[i])) continue;
     out[i] = kFar;
-    if (target >= view_.slots) continue;
+    if (target >= slots_) continue;
     lane_of[count] = i;
     missing[count++] = target;
   }
-  score_between(vectors_, view_, slot, {missing, count}, computed);
+  space_.between(slot, {missing, count}, computed);
   for (size_t i = 0; i < count; ++i)
     out[lane_of[i]] = computed[i];
 }
@@ -148,9 +144,9 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
     fillers[i] = lanes.filler(i);
     if (fillers[i]) continue;
     if (lanes.lengths[i] < offer.length) {
-      occluded = occluded || occludes(view_.metric, to_new[i], offer.length);
+      occluded = occluded || occludes(space_, to_new[i], offer.length);
     } else {
-      beaten[i] = occludes(view_.metric, to_new[i], lanes.lengths[i]);
+      beaten[i] = occludes(space_, to_new[i], lanes.lengths[i]);
     }
   }
   int lane = -1;
@@ -177,7 +173,7 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
 
 std::vector<Hit> HnswLinker::hits_from(Slot from, std::span<const Slot> slots) {
   std::vector<float> distances(slots.size());
-  score_between(vectors_, view_, from, slots, distances.data());
+  space_.between(from, slots, distances.data());
   std::vector<Hit> hits(slots.size());
   for (size_t i = 0; i < slots.size(); ++i)
     hits[i] = {distances[i], slots[i]};
@@ -193,9 +189,9 @@ Choice HnswLinker::replacement(uint32_t level, Slot from, uint32_t lane,
     size_t count = 0;
     for (uint32_t i = 0; i < lanes.count; ++i) {
       if (i == lane || lanes.filler(i) || !(lanes.lengths[i] < candidate.distance)) continue;
-      if (lanes.slot(i) < view_.slots) shorter[count++] = lanes.slot(i);
+      if (lanes.slot(i) < slots_) shorter[count++] = lanes.slot(i);
     }
-    if (!any_occludes(vectors_, view_, candidate, {shorter, count})) {
+    if (!any_occludes(space_, candidate, {shorter, count})) {
       return {candidate.slot, candidate.distance, false};
     }
   }
@@ -210,7 +206,7 @@ Status HnswLinker::repair(uint32_t level, Slot from, Slot removed, std::span<con
   for (const Slot slot : around) {
     if (slot != from && graph_.find_lane(level, from, slot) < 0) offered.push_back(slot);
   }
-  if (offered.empty() || from >= view_.slots) {
+  if (offered.empty() || from >= slots_) {
     graph_.erase(level, from, at);
     return {};
   }
@@ -316,7 +312,7 @@ Status HnswLinker::anchor(uint32_t level, Slot slot) {
     std::vector<Slot> reached = {root};
     std::set<Slot> seen = {root};
     for (size_t next = 0; next < reached.size() && !anchored; ++next) {
-      const Hit hit = {distance_between(view_, reached[next], orphan), reached[next]};
+      const Hit hit = {space_.between(reached[next], orphan), reached[next]};
       TRY_ASSIGN(anchored, anchor_from(level, orphan, {&hit, 1}, orphans));
       const HnswGraph::Lanes lanes = graph_.lanes(level, reached[next]);
       for (uint32_t i = 0; i < lanes.count; ++i) {
@@ -342,7 +338,7 @@ void HnswLinker::replace_root(uint32_t level, Slot removed, std::span<const Slot
 }
 
 Status HnswLinker::unlink(uint32_t level, Slot slot) {
-  view_ = vectors_.view();
+  slots_ = space_.slots();
   const std::span<const uint32_t> incoming = graph_.incoming(level, slot);
   const std::vector<Slot> in(incoming.begin(), incoming.end());
   std::vector<Slot> out;

@@ -21,7 +21,7 @@
 #include "index/ann_index.h"
 #include "index/hnsw_graph.h"
 #include "index/slot_map.h"
-#include "index/vector_store.h"
+#include "index/space.h"
 
 namespace ferres {
 
@@ -35,13 +35,12 @@ struct Choice {
 
 /// Picks up to `lanes` neighbours from candidates sorted by distance: first those that stand by the
 /// occlusion rule, then fillers.
-void choose_neighbours(const VectorStore& vectors, const VectorView& view,
-                       std::span<const Hit> candidates, uint32_t lanes,
+void choose_neighbours(const Space& space, std::span<const Hit> candidates, uint32_t lanes,
                        std::vector<Choice>& choices);
 
 class HnswLinker {
  public:
-  HnswLinker(HnswGraph& graph, const VectorStore& vectors) : graph_(graph), vectors_(vectors) {}
+  HnswLinker(HnswGraph& graph, const Space& space) : graph_(graph), space_(space) {}
 
   /// Makes the edges of a slot that was entered, both ways. `known` holds distances from the slot.
   Status link(uint32_t level, Slot slot, std::span<const Choice> choices, const SlotMap& known);
@@ -81,8 +80,8 @@ class HnswLinker {
   bool usable(uint32_t level, Slot slot) const;
 
   HnswGraph& graph_;
-  const VectorStore& vectors_;
-  VectorView view_;
+  const Space& space_;
+  Slot slots_ = 0;  // that the space knows, as of the change under way
 };
 
 }  // namespace ferres

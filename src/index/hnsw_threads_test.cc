@@ -19,11 +19,11 @@ Vector vector_of(Slot slot, uint64_t generation) {
   return vector;
 }
 
-TEST(HnswThreads, SearchesBesideTheLaneFindOnlyLinkedSlots) {
-  IndexConfig config;
-  config.m = 6;
-  config.ef_construction = 30;
-  IndexBench bench("threads", Metric::kEuclidean, 9, config);
+class HnswThreads : public ::testing::TestWithParam<Form> {};
+INSTANTIATE_TEST_SUITE_P(Forms, HnswThreads, ::testing::ValuesIn(all_forms()), name_of_form);
+
+TEST_P(HnswThreads, SearchesBesideTheLaneFindOnlyLinkedSlots) {
+  IndexBench bench("threads", Metric::kEuclidean, 9, GetParam().config(6, 30));
   // 0: free, 1: linked or being unlinked. Set before linking, cleared when no search can see it.
   std::array<std::atomic<uint8_t>, kSlots> visible{};
   std::atomic<bool> done{false};

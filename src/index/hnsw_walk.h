@@ -1,21 +1,26 @@
 // The walk: from some starts, look at the neighbours of the nearest unexpanded candidate until the
 // nearest `ef` are all expanded. Each step reads one block, scores its unmet neighbours as one
-// batch and fetches the block that comes next, so that memory works while the CPU does. One code
-// for searches and plans, for every level; `Blocks` is how a block is read (GraphView; the
-// benchmark of reader schemes has others). Any thread, under an EpochGuard; nothing is allocated
+// batch and fetches the block that comes next, so that memory works while the CPU does. In a graph
+// with lane codes a step scores only the neighbours that their one-bit codes let pass: the pool
+// stays exact, the codes are but a filter. One code for searches and plans, for every level;
+// `Blocks` is how a block is read (PlainBlocks, LaneBlocks; the benchmark of reader schemes has
+// others). Any thread, under an EpochGuard; nothing is allocated
 // once a thread's scratch has grown to the graph.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "base/status.h"
 #include "base/types.h"
 #include "index/ann_index.h"
+#include "index/hnsw_graph.h"
 #include "index/hnsw_layout.h"
 #include "index/pool.h"
-#include "index/scorer.h"
+#include "index/space.h"
 #include "index/visited.h"
 
 namespace ferres {
@@ -26,35 +31,82 @@ struct WalkScratch {
   Pool pool;
   Pool admitted;
   std::vector<uint64_t> frontier;
-  std::vector<float> query;
+  SpaceQuery query;
   Slot ids[kLanesMax];
   Slot batch[kLanesMax];
   float distances[kLanesMax];
+  float estimates[kLanesMax];
+  std::vector<Slot> rescore;
+  std::vector<float> rescored;
   uint64_t scored = 0;
   uint64_t rejected = 0;
   Status damage;  // a vector's page failed its checksum: the answer is worthless
 };
+
+inline constexpr float kFar = std::numeric_limits<float>::infinity();
 
 /// Takes nothing note of what was scored.
 struct ForgetScored {
   void operator()(const Slot*, size_t, const float*) const {}
 };
 
-template <class Scorer, class Blocks>
+/// Every neighbour of a block. `nearest` takes what is known of the nearest unmet one: nothing.
+struct PlainBlocks : GraphView {
+  explicit PlainBlocks(const GraphView& view) : GraphView(view) {}
+  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit&, WalkScratch& s, Slot slots,
+                 float& nearest) const {
+    nearest = kFar;
+    const uint32_t degree = read(level, slot, s.ids);
+    return static_cast<uint32_t>(s.visited.meet_all(s.ids, degree, slots, s.batch));
+  }
+};
+
+/// On the base level only the neighbours that may be nearer than the limit, by their lane codes.
+struct LaneBlocks : PlainBlocks {
+  /// `slack` widens the limit: 0.05 lets pass what is estimated up to 5% beyond it.
+  LaneBlocks(const GraphView& view, const LaneQuery& query, float slack)
+      : PlainBlocks(view), query_(query), slack_(slack) {}
+  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit& limit, WalkScratch& s, Slot slots,
+                 float& nearest) const {
+    if (level != 0) return PlainBlocks::unmet(level, slot, limit, s, slots, nearest);
+    LaneLimit widened = limit;
+    widened.limit = std::isinf(limit.limit) || std::isinf(slack_)
+                        ? kFar
+                        : limit.limit + slack_ * std::fabs(limit.limit);
+    const uint32_t near = read_near(slot, query_, widened, s.ids, s.estimates);
+    nearest = kFar;
+    uint32_t fresh = 0;
+    for (uint32_t i = 0; i < near; ++i) {
+      if (s.ids[i] >= slots || !s.visited.meet(s.ids[i])) continue;
+      s.batch[fresh++] = s.ids[i];
+      nearest = std::min(nearest, s.estimates[i]);
+    }
+    return fresh;
+  }
+
+ private:
+  LaneQuery query_;
+  float slack_;
+};
+
+template <class Blocks>
 class Walk {
  public:
-  Walk(const Scorer& scorer, const Blocks& blocks, WalkScratch& scratch)
-      : scorer_(scorer),
+  /// scratch.query is prepared.
+  Walk(const Space& space, const Blocks& blocks, WalkScratch& scratch)
+      : space_(space),
         blocks_(blocks),
         scratch_(scratch),
-        slots_(std::min(scorer.slots(), blocks.slots)) {}
+        slots_(std::min(space.slots(), blocks.slots)),
+        unverified_(space.unverified()) {}
 
   /// Starts a pool of `ef` at the given slots, on the level that walk() will be called for.
   template <class Scored = ForgetScored>
   void start(uint32_t ef, const Slot* starts, size_t count, Scored&& note = {}) {
     scratch_.visited.begin(slots_);
     scratch_.pool.reset(ef);
-    const size_t fresh = scratch_.visited.meet_all(starts, count, slots_, scratch_.batch);
+    size_t fresh = scratch_.visited.meet_all(starts, count, slots_, scratch_.batch);
+    space_.prefetch(scratch_.batch, fresh);
     if (score(fresh, note)) pour(fresh);
   }
 
@@ -62,16 +114,20 @@ class Walk {
   template <class Scored = ForgetScored>
   void run(uint32_t level, uint32_t within, Scored&& note = {}) {
     Pool& pool = scratch_.pool;
-    Slot slot = 0;
-    while (pool.take(within, slot)) {
-      const size_t fresh = unmet_neighbours(level, slot);
-      const Slot next = pool.peek();
-      if (next != kNoSlot) blocks_.prefetch(level, next);
+    uint64_t key = 0;
+    while (pool.take(within, key)) {
+      size_t fresh = unmet_neighbours(level, key, pool);
+      // Not when a neighbour will likely be expanded before it.
+      const uint64_t next = pool.peek();
+      const bool ahead = next != Pool::kNone && !(nearest_estimate_ < key_distance(next));
+      if (ahead) blocks_.prefetch(level, key_slot(next));
       if (fresh == 0) continue;
       if (!score(fresh, note)) return;
       pour(fresh);
-      const Slot nearer = pool.peek();
-      if (nearer != next && nearer != kNoSlot) blocks_.prefetch(level, nearer);
+      const uint64_t nearer = pool.peek();
+      if (nearer != Pool::kNone && !(ahead && nearer == next)) {
+        blocks_.prefetch(level, key_slot(nearer));
+      }
     }
   }
 
@@ -106,7 +162,7 @@ class Walk {
     scratch_.visited.begin(slots_);
     scratch_.admitted.reset(ef);
     scratch_.frontier.clear();
-    const size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
+    size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
     if (!score(fresh, ForgetScored())) return true;
     push_frontier(fresh, filter);
     std::vector<uint64_t>& frontier = scratch_.frontier;
@@ -116,7 +172,7 @@ class Walk {
       if (visits_max != 0 && scratch_.scored >= visits_max) return false;
       std::pop_heap(frontier.begin(), frontier.end(), std::greater<>());
       frontier.pop_back();
-      const size_t found = unmet_neighbours(0, key_slot(nearest));
+      size_t found = unmet_neighbours(0, nearest, scratch_.admitted);
       if (!frontier.empty()) blocks_.prefetch(0, key_slot(frontier.front()));
       if (!score(found, ForgetScored())) return true;
       push_frontier(found, filter);
@@ -127,20 +183,26 @@ class Walk {
  private:
   static constexpr size_t kStartsMax = 4;
 
-  size_t unmet_neighbours(uint32_t level, Slot slot) {
-    const uint32_t degree = blocks_.read(level, slot, scratch_.ids);
-    return scratch_.visited.meet_all(scratch_.ids, degree, slots_, scratch_.batch);
+  /// Meets the neighbours of a candidate and asks the memory for them.
+  size_t unmet_neighbours(uint32_t level, uint64_t key, const Pool& pool) {
+    const LaneLimit limit = {key_distance(key), pool.full() ? key_distance(pool.limit()) : kFar};
+    const size_t fresh =
+        blocks_.unmet(level, key_slot(key), limit, scratch_, slots_, nearest_estimate_);
+    space_.prefetch(scratch_.batch, fresh);
+    return fresh;
   }
 
   template <class Scored>
-  bool score(size_t count, Scored&& note) {
-    if (scorer_.unverified()) [[unlikely]] {
-      if (Status checked = scorer_.verify(scratch_.batch, count); !checked.ok()) {
-        scratch_.damage = std::move(checked);
+  bool score(size_t& count, Scored&& note) {
+    if (unverified_) [[unlikely]] {
+      auto kept = space_.keep_verified(scratch_.batch, count);
+      if (!kept.ok()) {
+        scratch_.damage = std::move(kept).error();
         return false;
       }
+      count = *kept;
     }
-    scorer_.score(scratch_.batch, count, scratch_.distances);
+    space_.score(scratch_.query, scratch_.batch, count, scratch_.distances);
     scratch_.scored += count;
     note(scratch_.batch, count, scratch_.distances);
     return true;
@@ -166,12 +228,14 @@ class Walk {
     }
   }
 
-  const Scorer& scorer_;
+  const Space& space_;
   const Blocks& blocks_;
   WalkScratch& scratch_;
   const Slot slots_;
+  const bool unverified_;
   Slot starts_[kStartsMax + 1] = {};
   size_t starts_count_ = 0;
+  float nearest_estimate_ = kFar;
 };
 
 }  // namespace ferres

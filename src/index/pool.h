@@ -50,18 +50,20 @@ class Pool {
     if (size_ == capacity_) limit_ = keys_[size_ - 1];
   }
 
-  /// Takes the nearest unexpanded candidate among the first `within`; false when there is none.
-  bool take(uint32_t within, Slot& slot) {
+  /// Takes the key of the nearest unexpanded candidate among the first `within`; false when there
+  /// is none.
+  bool take(uint32_t within, uint64_t& key) {
     skip_expanded();
     if (cursor_ >= size_ || cursor_ >= within) return false;
-    slot = static_cast<Slot>(keys_[cursor_]);
+    key = keys_[cursor_];
     keys_[cursor_++] |= kExpanded;
     return true;
   }
-  /// The candidate that take() would give now, or kNoSlot.
-  Slot peek() {
+  static constexpr uint64_t kNone = ~uint64_t{0};
+  /// The key that take() would give now, or kNone.
+  uint64_t peek() {
     skip_expanded();
-    return cursor_ < size_ ? static_cast<Slot>(keys_[cursor_]) : kNoSlot;
+    return cursor_ < size_ ? keys_[cursor_] : kNone;
   }
 
   uint32_t size() const { return size_; }

@@ -61,13 +61,14 @@ TEST(Pool, TakesEachCandidateOnceNearestFirst) {
       pool.insert(distance, next);
       untaken[next] = distance;
     }
-    const Slot peeked = pool.peek();
-    Slot taken = 0;
-    if (!pool.take(50, taken)) {
-      EXPECT_EQ(peeked, kNoSlot);
+    const uint64_t peeked = pool.peek();
+    uint64_t key = 0;
+    if (!pool.take(50, key)) {
+      EXPECT_EQ(peeked, Pool::kNone);
       continue;
     }
-    EXPECT_EQ(taken, peeked);
+    EXPECT_EQ(key, peeked);
+    const Slot taken = key_slot(key);
     ASSERT_EQ(untaken.count(taken), 1u);
     const float distance = untaken[taken];
     untaken.erase(taken);
@@ -86,12 +87,13 @@ TEST(Pool, TakesOnlyWithinTheGivenFront) {
   pool.reset(8);
   for (Slot slot = 0; slot < 8; ++slot)
     pool.insert(static_cast<float>(slot), slot);
-  Slot taken = 0;
+  uint64_t key = 0;
   for (Slot slot = 0; slot < 3; ++slot) {
-    ASSERT_TRUE(pool.take(3, taken));
-    EXPECT_EQ(taken, slot);
+    ASSERT_TRUE(pool.take(3, key));
+    EXPECT_EQ(key_slot(key), slot);
+    EXPECT_EQ(key_distance(key), static_cast<float>(slot));
   }
-  EXPECT_FALSE(pool.take(3, taken));
+  EXPECT_FALSE(pool.take(3, key));
 }
 
 TEST(Visited, MeetsEachSlotOncePerWalk) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -74,6 +75,33 @@ inline std::vector<Vector> clustered(Random& random, size_t clusters, size_t per
   return points;
 }
 
+/// A way in which a graph keeps vectors: tests of what any graph does go over all of them.
+struct Form {
+  const char* name;
+  GraphLayout layout;
+  std::optional<QuantizerSpec> quantizer;
+
+  IndexConfig config(uint32_t m = 16, uint32_t ef_construction = 200) const {
+    IndexConfig config;
+    config.m = m;
+    config.ef_construction = ef_construction;
+    config.layout = layout;
+    config.quantizer = quantizer;
+    return config;
+  }
+};
+inline std::vector<Form> all_forms() {
+  const QuantizerSpec eight{.kind = "rabitq", .bits = 8};
+  const QuantizerSpec four{.kind = "rabitq", .bits = 4};
+  return {{"CompactVectors", GraphLayout::kCompact, std::nullopt},
+          {"FastVectors", GraphLayout::kFast, std::nullopt},
+          {"FastCodes8", GraphLayout::kFast, eight},
+          {"CompactCodes4", GraphLayout::kCompact, four}};
+}
+inline std::string name_of_form(const ::testing::TestParamInfo<Form>& info) {
+  return info.param.name;
+}
+
 /// An index, its vectors and the stores of both.
 class IndexBench {
  public:
@@ -126,16 +154,30 @@ class IndexBench {
   void add(Slot slot, const Vector& vector, ANNIndex::Plan& plan) {
     const EpochGuard guard;
     EXPECT_TRUE(vectors_->put(slot, vector).ok());
+    if (index_->needs_training()) {
+      EXPECT_TRUE(index_->train({&slot, 1}).ok());
+    }
     const Status added = index_->add_point(slot, vector, plan);
     EXPECT_TRUE(added.ok()) << added.message();
   }
   void add_all(const std::vector<Vector>& all) {
+    train(all);
     for (size_t i = 0; i < all.size(); ++i)
       add(static_cast<Slot>(i), all[i]);
   }
   void remove(Slot slot) {
     const EpochGuard guard;
     index_->remove_point(slot);
+  }
+  /// Learns from vectors that slots 0, 1, ... will have.
+  void train(const std::vector<Vector>& sample) {
+    const EpochGuard guard;
+    std::vector<Slot> slots;
+    for (const Vector& vector : sample) {
+      slots.push_back(static_cast<Slot>(slots.size()));
+      EXPECT_TRUE(vectors_->put(slots.back(), vector).ok());
+    }
+    EXPECT_TRUE(index_->train(slots).ok());
   }
 
   Explain explain(const Vector& query, const SearchParams& params,

@@ -31,11 +31,18 @@ constexpr size_t kBatch = 8;
 constexpr float kInverseNormMin = 1e-15f;
 constexpr float kInverseNormMax = 1e15f;
 
+/// Eight sums side by side: one would wait for each addition in turn.
 double norm_of(std::span<const float> vector) {
-  double sum = 0;
-  for (const float value : vector)
-    sum += double{value} * value;
-  return std::sqrt(sum);
+  std::array<double, 8> sums{};
+  size_t i = 0;
+  for (; i + sums.size() <= vector.size(); i += sums.size()) {
+    for (size_t j = 0; j < sums.size(); ++j)
+      sums[j] += double{vector[i + j]} * vector[i + j];
+  }
+  for (; i < vector.size(); ++i)
+    sums[0] += double{vector[i]} * vector[i];
+  return std::sqrt(((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+                   ((sums[4] + sums[5]) + (sums[6] + sums[7])));
 }
 
 /// 0 when the vector has no direction: zero, not finite, or too large or small for a float.
@@ -143,14 +150,19 @@ VectorView VectorStore::view() const {
 }
 
 PreparedQuery VectorStore::prepare(std::span<const float> query) const {
+  PreparedQuery prepared;
+  prepare(query, prepared);
+  return prepared;
+}
+
+void VectorStore::prepare(std::span<const float> query, PreparedQuery& prepared) const {
   CHECK(query.size() == dim_);
-  PreparedQuery prepared{{query.begin(), query.end()}};
-  if (metric_ != Metric::kCosine) return prepared;
+  prepared.values.assign(query.begin(), query.end());
+  if (metric_ != Metric::kCosine) return;
   const double norm = norm_of(query);
   const double factor = norm > 0 && std::isfinite(norm) ? 1 / norm : 0;
   for (float& value : prepared.values)
     value = static_cast<float>(value * factor);
-  return prepared;
 }
 
 std::span<const float> VectorStore::get(Slot slot) const {

@@ -49,6 +49,8 @@ class VectorStore {
 
   VectorView view() const;
   PreparedQuery prepare(std::span<const float> query) const;
+  /// The same in memory that the caller keeps.
+  void prepare(std::span<const float> query, PreparedQuery& prepared) const;
   /// The vector as sent; the slot must be below view().slots.
   std::span<const float> get(Slot slot) const;
   /// Checks the page checksums behind a slot's vector after opening (Arena::verify).
@@ -72,6 +74,12 @@ inline void prefetch_row(const VectorView& view, Slot slot) {
   const float* const row = view.row(slot);
   __builtin_prefetch(row);
   __builtin_prefetch(row + 16);
+}
+/// All of a row that will be needed at once, with others like it.
+inline void prefetch_whole_row(const VectorView& view, Slot slot) {
+  const float* const row = view.row(slot);
+  for (uint32_t i = 0; i < view.dim; i += 16)
+    __builtin_prefetch(row + i);
 }
 /// Distances from the query to `count` slots (each < view.slots), batched; prefetches within the
 /// call.

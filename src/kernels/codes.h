@@ -42,6 +42,10 @@ struct LaneQuery {
   float scale = 0;
   float bias = 0;
 };
+struct LaneLimit {
+  float distance = 0;  // the query's to the node
+  float limit = 0;
+};
 inline constexpr uint32_t kLaneGroup = 32;
 
 /// Sums over a difference d = to - from: of |d|, of d^2, and of from with the signs of d.
@@ -62,9 +66,10 @@ struct CodeKernels {
   /// `low` and `high` are the query's two halves, each padded with zeros to a multiple of 64.
   void (*dot_u4)(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
                  size_t dim, int32_t* out);
-  /// Bit i: the estimate of lane i is below `limit`. No lane whose estimate is NaN.
+  /// Bit i: the estimate of lane i is below `limit`. No lane whose estimate is NaN. `estimates`
+  /// takes all 32.
   uint32_t (*filter_lanes)(const LaneBlock& block, const LaneQuery& query, size_t dim,
-                           float distance, float limit);
+                           const LaneLimit& limit, float* estimates);
   /// Writes the signs of to - from into a lane's bits and returns its sums.
   LaneSums (*encode_lane)(const float* from, const float* to, size_t dim, uint32_t lane,
                           uint8_t* codes);

@@ -91,23 +91,24 @@ void dot_u4(const int8_t* low, const int8_t* high, const uint8_t* const* rows, s
 
 /// Eight sums of sixteen lanes (two halves of a register) to floats and to bits of the mask.
 FERRES_NO_TSAN uint32_t below(__m256i sums16, const LaneBlock& block, const LaneQuery& query,
-                              size_t first, float distance, float limit) {
+                              size_t first, const LaneLimit& limit, float* estimates) {
   const __m128i half =
       _mm_add_epi16(_mm256_castsi256_si128(sums16), _mm256_extracti128_si256(sums16, 1));
   const __m256 sums = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(half));
   const __m256 signs =
       _mm256_add_ps(_mm256_set1_ps(query.bias), _mm256_mul_ps(_mm256_set1_ps(query.scale), sums));
   const __m256 estimate =
-      _mm256_add_ps(_mm256_set1_ps(distance),
+      _mm256_add_ps(_mm256_set1_ps(limit.distance),
                     _mm256_add_ps(_mm256_loadu_ps(block.base + first),
                                   _mm256_mul_ps(_mm256_loadu_ps(block.slope + first), signs)));
+  _mm256_storeu_ps(estimates + first, estimate);
   return static_cast<uint32_t>(
-             _mm256_movemask_ps(_mm256_cmp_ps(estimate, _mm256_set1_ps(limit), _CMP_LT_OQ)))
+             _mm256_movemask_ps(_mm256_cmp_ps(estimate, _mm256_set1_ps(limit.limit), _CMP_LT_OQ)))
          << first;
 }
 
 FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& query, size_t dim,
-                                     float distance, float limit) {
+                                     const LaneLimit& limit, float* estimates) {
   const __m256i nibble = _mm256_set1_epi8(15);
   __m256i low_all = _mm256_setzero_si256();  // even bytes plus 256 times the odd ones
   __m256i low_odd = low_all;
@@ -126,10 +127,10 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
   }
   const __m256i low_even = _mm256_sub_epi16(low_all, _mm256_slli_epi16(low_odd, 8));
   const __m256i high_even = _mm256_sub_epi16(high_all, _mm256_slli_epi16(high_odd, 8));
-  return below(low_even, block, query, 0, distance, limit) |
-         below(low_odd, block, query, 8, distance, limit) |
-         below(high_even, block, query, 16, distance, limit) |
-         below(high_odd, block, query, 24, distance, limit);
+  return below(low_even, block, query, 0, limit, estimates) |
+         below(low_odd, block, query, 8, limit, estimates) |
+         below(high_even, block, query, 16, limit, estimates) |
+         below(high_odd, block, query, 24, limit, estimates);
 }
 
 float fold(__m256 first, __m256 second) {

@@ -139,18 +139,19 @@ __m512 lane_sums(__m512i even, __m512i odd) {
 }
 
 FERRES_NO_TSAN uint32_t below(__m512 sums, const LaneBlock& block, const LaneQuery& query,
-                              size_t first, float distance, float limit) {
+                              size_t first, const LaneLimit& limit, float* estimates) {
   const __m512 signs =
       _mm512_add_ps(_mm512_set1_ps(query.bias), _mm512_mul_ps(_mm512_set1_ps(query.scale), sums));
   const __m512 estimate =
-      _mm512_add_ps(_mm512_set1_ps(distance),
+      _mm512_add_ps(_mm512_set1_ps(limit.distance),
                     _mm512_add_ps(_mm512_loadu_ps(block.base + first),
                                   _mm512_mul_ps(_mm512_loadu_ps(block.slope + first), signs)));
-  return uint32_t{_mm512_cmp_ps_mask(estimate, _mm512_set1_ps(limit), _CMP_LT_OQ)} << first;
+  _mm512_storeu_ps(estimates + first, estimate);
+  return uint32_t{_mm512_cmp_ps_mask(estimate, _mm512_set1_ps(limit.limit), _CMP_LT_OQ)} << first;
 }
 
 FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& query, size_t dim,
-                                     float distance, float limit) {
+                                     const LaneLimit& limit, float* estimates) {
   const __m512i nibble = _mm512_set1_epi8(15);
   __m512i low_all = _mm512_setzero_si512();  // even bytes plus 256 times the odd ones
   __m512i low_odd = low_all;
@@ -169,8 +170,8 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
   }
   const __m512i low_even = _mm512_sub_epi16(low_all, _mm512_slli_epi16(low_odd, 8));
   const __m512i high_even = _mm512_sub_epi16(high_all, _mm512_slli_epi16(high_odd, 8));
-  return below(lane_sums(low_even, low_odd), block, query, 0, distance, limit) |
-         below(lane_sums(high_even, high_odd), block, query, 16, distance, limit);
+  return below(lane_sums(low_even, low_odd), block, query, 0, limit, estimates) |
+         below(lane_sums(high_even, high_odd), block, query, 16, limit, estimates);
 }
 
 float fold(__m512 sixteen) {

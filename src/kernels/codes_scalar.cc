@@ -55,7 +55,7 @@ constexpr size_t lane_of_byte(size_t byte) {
 }
 
 FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& query, size_t dim,
-                                     float distance, float limit) {
+                                     const LaneLimit& limit, float* estimates) {
   std::array<uint16_t, kLaneGroup> sums{};
   for (size_t group = 0; group < dim / 4; ++group) {
     const uint8_t* const codes = block.codes + group * kGroupBytes;
@@ -68,8 +68,8 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
   uint32_t mask = 0;
   for (size_t lane = 0; lane < kLaneGroup; ++lane) {
     const float signs = query.bias + query.scale * static_cast<float>(sums[lane]);
-    const float estimate = distance + (block.base[lane] + block.slope[lane] * signs);
-    mask |= static_cast<uint32_t>(estimate < limit) << lane;
+    estimates[lane] = limit.distance + (block.base[lane] + block.slope[lane] * signs);
+    mask |= static_cast<uint32_t>(estimates[lane] < limit.limit) << lane;
   }
   return mask;
 }

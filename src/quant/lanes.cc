@@ -60,6 +60,12 @@ void encode_lane(CodeMetric metric, const float* from, const float* to, uint32_t
   }
 }
 
+void scale_lane(uint32_t lane, float factor, std::byte* group) {
+  auto* const factors = reinterpret_cast<float*>(group);
+  factors[lane] *= factor;
+  factors[kLaneGroup + lane] *= factor;
+}
+
 void copy_lane(const std::byte* from_group, uint32_t from_lane, std::byte* to_group,
                uint32_t to_lane, uint32_t padded_dim) {
   const auto* const from = reinterpret_cast<const float*>(from_group);

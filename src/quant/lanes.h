@@ -40,6 +40,8 @@ class LaneTables {
 /// Writes lane `lane` (below 32) of a group: the neighbour at `to`, seen from the node at `from`.
 void encode_lane(CodeMetric metric, const float* from, const float* to, uint32_t padded_dim,
                  uint32_t lane, std::byte* group);
+/// Multiplies what a lane adds to the query's distance, for spaces with another unit.
+void scale_lane(uint32_t lane, float factor, std::byte* group);
 /// Copies a lane of one group to a lane of a group.
 void copy_lane(const std::byte* from_group, uint32_t from_lane, std::byte* to_group,
                uint32_t to_lane, uint32_t padded_dim);

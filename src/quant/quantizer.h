@@ -52,6 +52,9 @@ class Quantizer {
   virtual std::string_view name() const = 0;
   virtual uint32_t dim() const = 0;
   virtual uint32_t code_bytes() const = 0;
+  /// How many of the nearest by code to look at again on full vectors for the k nearest: measured
+  /// to give what all of them would, within noise.
+  virtual uint32_t rescore_depth(uint32_t k) const = 0;
 
   /// Learns from `rows` vectors of dim() floats, one after another. Those that need no training
   /// ignore it. What was learnt is part of the index: parameters() gives its bytes and

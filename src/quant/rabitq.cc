@@ -88,6 +88,7 @@ class Rabitq8 final : public Rabitq {
   using Rabitq::Rabitq;
   std::string_view name() const override { return "rabitq8"; }
   uint32_t code_bytes() const override { return dim_ + sizeof(Tail8); }
+  uint32_t rescore_depth(uint32_t k) const override { return k + k / 4 + 2; }
 
   void encode(const float* v, std::byte* code) const override {
     auto* const out = reinterpret_cast<uint8_t*>(code);
@@ -173,6 +174,7 @@ class Rabitq4 final : public Rabitq {
   using Rabitq::Rabitq;
   std::string_view name() const override { return "rabitq4"; }
   uint32_t code_bytes() const override { return dim_ / 2 + sizeof(Tail4); }
+  uint32_t rescore_depth(uint32_t k) const override { return 2 * k + 10; }
 
   void encode(const float* v, std::byte* code) const override {
     Tail4 tail;

@@ -1,0 +1,250 @@
+// The space of codes; see space.h. A vector is normalised for cosine, centred on the mean of a
+// sample (not for inner products, whose order a shift would change), rotated, and given to a
+// quantizer. Arenas: +0 CodeHeader, then the mean (padded_dim floats), then the quantizer's
+// parameters; +1 codes, slot x stride, a whole number of cache lines.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "index/space.h"
+#include "quant/rotation.h"
+#include "storage/page_store.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kMagic = 0x3130454443524546;  // "FERCDE01"
+constexpr uint32_t kLine = 64;
+constexpr size_t kSampleMax = 10000;
+constexpr size_t kBatch = 64;
+
+struct CodeHeader {
+  uint64_t magic = kMagic;
+  uint32_t format = 1;
+  uint32_t padded_dim = 0;
+  uint32_t stride = 0;
+  uint32_t trained = 0;
+  uint32_t parameters_bytes = 0;
+  char quantizer[36] = {};
+};
+
+Status ensure(Arena& arena, uint64_t bytes) {
+  if (arena.bytes() >= bytes) return {};
+  return arena.grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+}
+
+CodeMetric code_metric(Metric metric) {
+  return metric == Metric::kDot ? CodeMetric::kDot : CodeMetric::kL2;
+}
+
+class CodeSpace final : public Space {
+ public:
+  CodeSpace(const VectorStore& vectors, std::unique_ptr<Quantizer> quantizer, Arena* header,
+            Arena* codes)
+      : vectors_(vectors),
+        quantizer_(std::move(quantizer)),
+        rotation_(vectors.dim()),
+        stride_((quantizer_->code_bytes() + kLine - 1) / kLine * kLine),
+        header_(header),
+        codes_(codes),
+        mean_(rotation_.padded_dim()) {}
+
+  /// Takes what a store holds, or leaves the space untrained.
+  Status load() {
+    if (header_->bytes() < sizeof(CodeHeader)) return {};
+    TRY(header_->verify(0, sizeof(CodeHeader)));
+    CodeHeader header;
+    std::memcpy(&header, header_->base(), sizeof header);
+    if (header.magic != kMagic || header.format != 1 ||
+        header.padded_dim != rotation_.padded_dim() || header.stride != stride_ ||
+        std::string_view(header.quantizer) != quantizer_->name()) {
+      return {Code::kCorruption, "code header: another quantizer, size or format"};
+    }
+    if (header.trained == 0) return {};
+    const uint64_t end = sizeof header + mean_.size() * sizeof(float) + header.parameters_bytes;
+    if (end > header_->bytes()) return {Code::kCorruption, "code header: cut short"};
+    TRY(header_->verify(0, end));
+    const std::byte* const from = header_->base() + sizeof header;
+    std::memcpy(mean_.data(), from, mean_.size() * sizeof(float));
+    TRY(quantizer_->set_parameters(
+        {reinterpret_cast<const char*>(from + mean_.size() * sizeof(float)),
+         header.parameters_bytes}));
+    ready_.store(true, std::memory_order_release);
+    return {};
+  }
+
+  bool ready() const override { return ready_.load(std::memory_order_acquire); }
+  Slot slots() const override {
+    return static_cast<Slot>(std::min<uint64_t>(codes_->range().bytes / stride_, kNoSlot));
+  }
+  bool triangles() const override { return vectors_.metric() != Metric::kDot; }
+  bool exact() const override { return false; }
+  uint32_t rescore_depth(uint32_t k) const override { return quantizer_->rescore_depth(k); }
+
+  void prepare(std::span<const float> vector, SpaceQuery& query) const override {
+    vectors_.prepare(vector, query.full);
+    float* const values = query.code.values.data_for(rotation_.padded_dim());
+    transform(query.full.values.data(), values);
+    quantizer_->prepare(query.code);
+    query.lanes.prepare(values, rotation_.padded_dim());
+  }
+
+  void prefetch(const Slot* slots, size_t count) const override {
+    const std::byte* const base = codes_->range().base;
+    for (size_t i = 0; i < count; ++i) {
+      const std::byte* const code = base + uint64_t{slots[i]} * stride_;
+      for (uint32_t line = 0; line < stride_; line += kLine)
+        __builtin_prefetch(code + line);
+    }
+  }
+
+  void score(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
+    const std::byte* codes[kBatch];
+    for (size_t done = 0; done < count; done += kBatch) {
+      const size_t n = std::min(kBatch, count - done);
+      gather(slots + done, n, codes);
+      quantizer_->distances(query.code, codes, n, out + done);
+    }
+  }
+
+  void between(Slot from, std::span<const Slot> to, float* out) const override {
+    const std::byte* codes[kBatch];
+    prefetch(to.data(), to.size());
+    for (size_t done = 0; done < to.size(); done += kBatch) {
+      const size_t n = std::min(kBatch, to.size() - done);
+      gather(to.data() + done, n, codes);
+      quantizer_->distances_between(code(from), codes, n, out + done);
+    }
+    // The lane may meet a damaged page before it is found out.
+    for (size_t i = 0; i < to.size(); ++i)
+      out[i] = std::isnan(out[i]) ? std::numeric_limits<float>::max() : out[i];
+  }
+
+  bool unverified() const override { return !codes_->all_verified(); }
+  Result<size_t> keep_verified(Slot* slots, size_t count) const override {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; ++i) {
+      slots[kept] = slots[i];
+      kept += codes_->verify(uint64_t{slots[i]} * stride_, stride_).ok();
+    }
+    return kept;
+  }
+
+  uint32_t rotated_dim() const override { return rotation_.padded_dim(); }
+  void rotated(Slot slot, float* out) const override { quantizer_->decode(code(slot), out); }
+  void encode_lane(const float* from, const float* to, uint32_t lane,
+                   std::byte* group) const override {
+    ferres::encode_lane(code_metric(vectors_.metric()), from, to, rotation_.padded_dim(), lane,
+                        group);
+  }
+
+  uint64_t memory_bytes() const override {
+    return codes_->memory_bytes() + header_->memory_bytes();
+  }
+
+  Status train(std::span<const Slot> sample) override {
+    if (ready()) return {};
+    const size_t count = std::min(sample.size(), kSampleMax);
+    const uint32_t dim = rotation_.padded_dim();
+    const VectorView view = vectors_.view();
+    if (triangles()) centre(sample.first(count), view);
+    if (quantizer_->needs_training()) {
+      std::vector<float> rows(count * dim);
+      for (size_t i = 0; i < count; ++i) {
+        const PreparedQuery full = vectors_.prepare({view.row(sample[i]), view.dim});
+        AlignedVector<float> values(dim);
+        transform(full.values.data(), values.data());
+        std::memcpy(&rows[i * dim], values.data(), dim * sizeof(float));
+      }
+      quantizer_->train(rows);
+    }
+    TRY(save());
+    ready_.store(true, std::memory_order_release);
+    return {};
+  }
+
+  Status put(Slot slot, const SpaceQuery& query) override {
+    TRY(ensure(*codes_, (uint64_t{slot} + 1) * stride_));
+    quantizer_->encode(query.code.values.data(), codes_->mutate(uint64_t{slot} * stride_, stride_));
+    return {};
+  }
+
+ private:
+  const std::byte* code(Slot slot) const { return codes_->range().base + uint64_t{slot} * stride_; }
+  void gather(const Slot* slots, size_t count, const std::byte** codes) const {
+    const std::byte* const base = codes_->range().base;
+    for (size_t i = 0; i < count; ++i)
+      codes[i] = base + uint64_t{slots[i]} * stride_;
+  }
+
+  void transform(const float* full, float* values) const {
+    const uint32_t dim = vectors_.dim();
+    for (uint32_t i = 0; i < dim; ++i)
+      values[i] = full[i] - mean_[i];
+    for (uint32_t i = dim; i < rotation_.padded_dim(); ++i)
+      values[i] = 0;
+    rotation_.apply(values);
+  }
+
+  void centre(std::span<const Slot> sample, const VectorView& view) {
+    std::vector<double> sums(view.dim);
+    size_t counted = 0;
+    for (const Slot slot : sample) {
+      const PreparedQuery full = vectors_.prepare({view.row(slot), view.dim});
+      bool usable = true;
+      for (const float value : full.values)
+        usable = usable && std::fabs(value) < 1e15f;
+      if (!usable) continue;
+      for (uint32_t i = 0; i < view.dim; ++i)
+        sums[i] += double{full.values[i]};
+      ++counted;
+    }
+    for (uint32_t i = 0; i < view.dim; ++i) {
+      mean_[i] = counted == 0 ? 0 : static_cast<float>(sums[i] / static_cast<double>(counted));
+    }
+  }
+
+  Status save() {
+    const std::string parameters = quantizer_->parameters();
+    CodeHeader header;
+    header.padded_dim = rotation_.padded_dim();
+    header.stride = stride_;
+    header.trained = 1;
+    header.parameters_bytes = static_cast<uint32_t>(parameters.size());
+    std::memcpy(header.quantizer, quantizer_->name().data(), quantizer_->name().size());
+    std::string bytes(sizeof header, '\0');
+    std::memcpy(bytes.data(), &header, sizeof header);
+    bytes.append(reinterpret_cast<const char*>(mean_.data()), mean_.size() * sizeof(float));
+    bytes += parameters;
+    TRY(ensure(*header_, bytes.size()));
+    std::memcpy(header_->mutate(0, bytes.size()), bytes.data(), bytes.size());
+    return {};
+  }
+
+  const VectorStore& vectors_;
+  const std::unique_ptr<Quantizer> quantizer_;
+  const Rotation rotation_;
+  const uint32_t stride_;
+  Arena* const header_;
+  Arena* const codes_;
+  AlignedVector<float> mean_;  // written before ready_, constant afterwards
+  std::atomic<bool> ready_{false};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Space>> open_code_space(const VectorStore& vectors, PageStore& store,
+                                               uint32_t first_arena, const QuantizerSpec& spec) {
+  TRY_ASSIGN(auto quantizer,
+             create_quantizer(spec, code_metric(vectors.metric()), Rotation::pad(vectors.dim())));
+  TRY_ASSIGN(Arena * header, store.arena({.id = first_arena, .name = "code header"}));
+  TRY_ASSIGN(Arena * codes,
+             store.arena({.id = first_arena + 1, .name = "codes", .huge_pages = true}));
+  auto space = std::make_unique<CodeSpace>(vectors, std::move(quantizer), header, codes);
+  TRY(space->load());
+  return std::unique_ptr<Space>(std::move(space));
+}
+
+}  // namespace ferres

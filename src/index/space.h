@@ -1,0 +1,87 @@
+// What the graph knows of vectors: distances from a query to slots and between slots, whatever form
+// they are kept in. Two forms: the full vectors themselves (VectorSpace), or short codes of them
+// (CodeSpace), which are a fraction of the bytes a walk has to fetch; what a walk on codes finds is
+// scored again on full vectors. Distances of one space are comparable with each other only.
+//
+// Lanes. A graph may keep one-bit codes of a block's neighbours inside the block (quant/lanes.h);
+// the space gives it the rotated vectors they are made of, and a query's look-up tables.
+//
+// Threads: const methods on any thread under an EpochGuard, without locks; the rest is the lane's.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/aligned.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "index/vector_store.h"
+#include "quant/lanes.h"
+#include "quant/quantizer.h"
+
+namespace ferres {
+
+/// A query made ready for a space, in memory that its thread keeps between queries.
+struct SpaceQuery {
+  PreparedQuery full;  // for full vectors, also when codes are walked on: to score again
+  CodeQuery code;      // code.values: the query in the rotated space, when codes or lanes need it
+  LaneTables lanes;
+};
+
+class Space {
+ public:
+  virtual ~Space() = default;
+
+  /// False: codes need a sample first (train), and no slot has one.
+  virtual bool ready() const { return true; }
+  /// Slots below it may be asked about.
+  virtual Slot slots() const = 0;
+  /// False for inner products, in which nothing follows from two short distances.
+  virtual bool triangles() const = 0;
+  /// True: distances are those of vector_store.h. False: those of codes.
+  virtual bool exact() const = 0;
+  /// How many of the nearest to score again on full vectors for the k nearest; k when exact.
+  virtual uint32_t rescore_depth(uint32_t k) const = 0;
+
+  virtual void prepare(std::span<const float> vector, SpaceQuery& query) const = 0;
+  virtual void prefetch(const Slot* slots, size_t count) const = 0;
+  virtual void score(const SpaceQuery& query, const Slot* slots, size_t count,
+                     float* out) const = 0;
+  /// Never NaN.
+  virtual void between(Slot from, std::span<const Slot> to, float* out) const = 0;
+  float between(Slot a, Slot b) const {
+    float distance = 0;
+    between(a, {&b, 1}, &distance);
+    return distance;
+  }
+
+  /// Until the scrub is through, pages are checked before their first use: moves the slots that may
+  /// be scored to the front and returns how many. Damaged codes are left out, for they can be made
+  /// again; a damaged full vector is kCorruption.
+  virtual bool unverified() const = 0;
+  virtual Result<size_t> keep_verified(Slot* slots, size_t count) const = 0;
+
+  /// Components of a rotated vector: padded to a multiple of 16.
+  virtual uint32_t rotated_dim() const = 0;
+  virtual void rotated(Slot slot, float* out) const = 0;
+  /// Writes a lane of a group from two rotated vectors.
+  virtual void encode_lane(const float* from, const float* to, uint32_t lane,
+                           std::byte* group) const = 0;
+
+  virtual uint64_t memory_bytes() const = 0;
+
+  // ---- the lane only
+  /// Learns from the vectors of some slots, before the first of any is put. Once.
+  virtual Status train(std::span<const Slot> sample) = 0;
+  /// Keeps the code of a slot, before it is linked. `query` was prepared from its vector.
+  virtual Status put(Slot slot, const SpaceQuery& query) = 0;
+};
+
+/// The full vectors. `lanes`: queries are rotated too, for a graph with lanes.
+std::unique_ptr<Space> make_vector_space(const VectorStore& vectors, bool lanes);
+/// Codes in two arenas of the store: ids first_arena and first_arena + 1.
+Result<std::unique_ptr<Space>> open_code_space(const VectorStore& vectors, PageStore& store,
+                                               uint32_t first_arena, const QuantizerSpec& spec);
+
+}  // namespace ferres

@@ -1,0 +1,86 @@
+// The space of full vectors; see space.h. Rotated vectors are made when a lane is written: they are
+// needed only then.
+#include <cmath>
+#include <cstring>
+
+#include "index/scorer.h"
+#include "index/space.h"
+#include "quant/rotation.h"
+
+namespace ferres {
+namespace {
+
+class VectorSpace final : public Space {
+ public:
+  VectorSpace(const VectorStore& vectors, bool lanes)
+      : vectors_(vectors), rotation_(vectors.dim()), lanes_(lanes) {}
+
+  Slot slots() const override { return vectors_.view().slots; }
+  bool triangles() const override { return vectors_.metric() != Metric::kDot; }
+  bool exact() const override { return true; }
+  uint32_t rescore_depth(uint32_t k) const override { return k; }
+
+  void prepare(std::span<const float> vector, SpaceQuery& query) const override {
+    vectors_.prepare(vector, query.full);
+    if (!lanes_) return;
+    float* const values = query.code.values.data_for(rotation_.padded_dim());
+    std::memcpy(values, query.full.values.data(), query.full.values.size() * sizeof(float));
+    rotation_.apply(values);
+    query.lanes.prepare(values, rotation_.padded_dim());
+  }
+
+  void prefetch(const Slot*, size_t) const override {}  // the scorer looks ahead by itself
+
+  void score(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
+    const VectorView view = vectors_.view();
+    with_metric(view.metric, [&](auto metric) {
+      Scorer<metric()>(vectors_, view, query.full.values.data()).score(slots, count, out);
+    });
+  }
+
+  void between(Slot from, std::span<const Slot> to, float* out) const override {
+    score_between(vectors_, vectors_.view(), from, to, out);
+  }
+
+  bool unverified() const override { return !vectors_.all_verified(); }
+  Result<size_t> keep_verified(Slot* slots, size_t count) const override {
+    for (size_t i = 0; i < count; ++i)
+      TRY(vectors_.verify(slots[i]));
+    return count;
+  }
+
+  uint32_t rotated_dim() const override { return rotation_.padded_dim(); }
+  void rotated(Slot slot, float* out) const override {
+    const VectorView view = vectors_.view();
+    const float factor = view.metric == Metric::kCosine ? view.inverse_norms[slot] : 1.0f;
+    const float* const row = view.row(slot);
+    for (uint32_t i = 0; i < view.dim; ++i)
+      out[i] = row[i] * factor;
+    std::memset(out + view.dim, 0, (rotation_.padded_dim() - view.dim) * sizeof(float));
+    rotation_.apply(out);
+  }
+  void encode_lane(const float* from, const float* to, uint32_t lane,
+                   std::byte* group) const override {
+    const CodeMetric metric = triangles() ? CodeMetric::kL2 : CodeMetric::kDot;
+    ferres::encode_lane(metric, from, to, rotation_.padded_dim(), lane, group);
+    // 1 - cos is half the squared distance of normalised vectors.
+    if (vectors_.metric() == Metric::kCosine) scale_lane(lane, 0.5f, group);
+  }
+
+  uint64_t memory_bytes() const override { return 0; }
+  Status train(std::span<const Slot>) override { return {}; }
+  Status put(Slot, const SpaceQuery&) override { return {}; }
+
+ private:
+  const VectorStore& vectors_;
+  const Rotation rotation_;
+  const bool lanes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Space> make_vector_space(const VectorStore& vectors, bool lanes) {
+  return std::make_unique<VectorSpace>(vectors, lanes);
+}
+
+}  // namespace ferres
