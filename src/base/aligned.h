@@ -1,5 +1,6 @@
 // Vectors that start on a cache line and may be read by whole lines: for kernels that load 64 bytes
 // at a time. resize() rounds the memory up, zeroes what is beyond, and never shrinks it.
+// Belongs to one thread at a time.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -20,11 +21,15 @@ class AlignedVector {
   AlignedVector() = default;
   explicit AlignedVector(size_t size) { resize(size); }
 
-  /// Keeps nothing: every element is zero afterwards when the memory grew, else as it was.
+  /// Keeps nothing: every element is zero afterwards when the memory grew, else as it was. Beyond
+  /// the last one all is zero up to the next line, whatever a longer use has left there.
   void resize(size_t size) {
     size_ = size;
     const size_t bytes = (std::max<size_t>(size * sizeof(T), 1) + kLine - 1) / kLine * kLine;
-    if (bytes <= bytes_) return;
+    if (bytes <= bytes_) {
+      std::memset(data_.get() + size, 0, bytes - size * sizeof(T));
+      return;
+    }
     data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
     CHECK(data_ != nullptr);
     std::memset(data_.get(), 0, bytes);

@@ -13,7 +13,7 @@
 namespace ferres {
 
 /// A query of 15 bits a component: whole = 128 * high + low, |low| <= 64. The makers bound |whole|
-/// by kSplitMax(dim), so that no sum over codes of +-127 leaves 32 bits.
+/// by split_max(dim), so that no sum over codes of +-127 leaves 32 bits.
 struct SplitQuery {
   const int16_t* whole = nullptr;
   const int8_t* high = nullptr;
@@ -52,7 +52,7 @@ struct LaneSums {
 };
 
 struct CodeKernels {
-  /// out[i] = sum of query[j] * rows[i][j], codes u8.
+  /// out[i] = sum of query[j] * rows[i][j], codes u8, modulo 2^32.
   void (*dot_u8)(const SplitQuery& query, const uint8_t* const* rows, size_t count, size_t dim,
                  int32_t* out);
   /// out[i] = sum of from[j] * (rows[i][j] - 128): codes against codes.
@@ -69,9 +69,9 @@ struct CodeKernels {
   LaneSums (*encode_lane)(const float* from, const float* to, size_t dim, uint32_t lane,
                           uint8_t* codes);
   /// tables[16 g + bits] = round(scale * (sum over the four of +-query, + if the bit is set, + a)),
-  /// where a is the sum of their magnitudes.
+  /// where a is the sum of their magnitudes; between 0 and 255, and 0 for what is no number.
   void (*lane_tables)(const float* query, size_t dim, float scale, uint8_t* tables);
-  /// whole = round(query * factor), and its two planes.
+  /// whole = round(query * factor), and its two planes; 0 for what is no number.
   void (*split)(const float* query, size_t dim, float factor, int16_t* whole, int8_t* high,
                 int8_t* low);
   /// out[j] = scale * (code[j] - middle).

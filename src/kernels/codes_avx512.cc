@@ -218,7 +218,8 @@ void lane_tables(const float* query, size_t dim, float scale, uint8_t* tables) {
       const __m512 part = _mm512_set1_ps(q[k]);
       sum = _mm512_mask_add_ps(_mm512_sub_ps(sum, part), kPlus[k], sum, part);
     }
-    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(sum, _mm512_set1_ps(scale)));
+    const __m512i whole = _mm512_max_epi32(
+        _mm512_cvtps_epi32(_mm512_mul_ps(sum, _mm512_set1_ps(scale))), _mm512_setzero_si512());
     _mm_storeu_si128(reinterpret_cast<__m128i*>(tables + 16 * group),
                      _mm512_cvtusepi32_epi8(whole));
   }

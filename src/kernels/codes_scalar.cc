@@ -1,5 +1,6 @@
 // The kernels on codes in plain C++: for CPUs without AVX2, and the form that the others are tested
 // against. Thread-safe: pure functions.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -22,10 +23,10 @@ constexpr size_t kGroupBytes = 16;  // of codes and of a table, for four dimensi
 void dot_u8(const SplitQuery& query, const uint8_t* const* rows, size_t count, size_t dim,
             int32_t* out) {
   for (size_t i = 0; i < count; ++i) {
-    int32_t sum = 0;
+    uint32_t sum = 0;  // may go round
     for (size_t j = 0; j < dim; ++j)
-      sum += query.whole[j] * rows[i][j];
-    out[i] = sum;
+      sum += static_cast<uint32_t>(query.whole[j] * rows[i][j]);
+    out[i] = static_cast<int32_t>(sum);
   }
 }
 
@@ -118,7 +119,9 @@ void lane_tables(const float* query, size_t dim, float scale, uint8_t* tables) {
       float sum = magnitude;
       for (uint32_t k = 0; k < 4; ++k)
         sum = (bits >> k & 1) != 0 ? sum + q[k] : sum - q[k];
-      tables[group * kGroupBytes + bits] = static_cast<uint8_t>(std::lrintf(sum * scale));
+      // What is no number is a large negative one here.
+      const long whole = std::clamp(std::lrintf(sum * scale), 0L, 255L);
+      tables[group * kGroupBytes + bits] = static_cast<uint8_t>(whole);
     }
   }
 }
