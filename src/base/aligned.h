@@ -26,7 +26,7 @@ class AlignedVector {
   void resize(size_t size) {
     size_ = size;
     const size_t bytes = (std::max<size_t>(size * sizeof(T), 1) + kLine - 1) / kLine * kLine;
-    if (bytes <= bytes_) {
+    if (data_ != nullptr && bytes <= bytes_) {  // null: moved from
       std::memset(data_.get() + size, 0, bytes - size * sizeof(T));
       return;
     }

@@ -2,6 +2,7 @@
 #include "base/aligned.h"
 
 #include <cstdint>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -23,6 +24,14 @@ TEST(AlignedVector, WhatALongerUseLeftBehindIsNotSeenBeyondAShorterOne) {
   EXPECT_EQ(v.size(), 80u);
   for (size_t i = 80; i < 128; ++i)
     EXPECT_EQ(v.data()[i], 0) << i;
+}
+
+TEST(AlignedVector, OneMovedFromCanBeUsedAgain) {
+  AlignedVector<float> v(7);
+  const AlignedVector<float> other = std::move(v);
+  v.resize(3);  // NOLINT(bugprone-use-after-move): that is the point
+  EXPECT_NE(v.data(), nullptr);
+  EXPECT_EQ(v[2], 0);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/aligned.h"
 #include "base/status.h"
@@ -82,9 +83,11 @@ struct QuantizerSpec {
   bool operator==(const QuantizerSpec&) const = default;
 };
 
-/// kInvalidArgument for an unknown kind or a number of bits that it does not have. `dim` is the
-/// padded one.
+/// kInvalidArgument for an unknown kind, a number of bits that it does not have, or a `dim` (the
+/// padded one) that is no multiple of 16 up to 4096.
 Result<std::unique_ptr<Quantizer>> create_quantizer(const QuantizerSpec& spec, CodeMetric metric,
                                                     uint32_t dim);
+/// Every row of the registry with each number of bits that it has: tests and benchmarks go over it.
+std::vector<QuantizerSpec> known_quantizers();
 
 }  // namespace ferres

@@ -5,12 +5,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "quant/code_math.h"
+
 namespace ferres {
 namespace {
 
 constexpr int32_t kMiddle8 = 128;
 constexpr float kMiddle4 = 7.5f;
-constexpr float kFar = 1e30f;  // a squared norm beyond it is cut: its square must stay a float
 
 struct Tail8 {
   float squared_norm = 0;
@@ -34,34 +35,6 @@ const uint8_t* bytes_of(const std::byte* code) {
   return reinterpret_cast<const uint8_t*>(code);
 }
 
-/// Sixteen sums side by side, folded at the end: quick without being told how, and the same bits
-/// everywhere.
-template <class Term>
-float sum_of(size_t n, Term&& term) {
-  float sums[16] = {};
-  for (size_t i = 0; i < n; i += 16) {
-    for (size_t j = 0; j < 16; ++j)
-      sums[j] += term(i + j);
-  }
-  for (size_t width = 8; width > 0; width /= 2) {
-    for (size_t j = 0; j < width; ++j)
-      sums[j] += sums[j + width];
-  }
-  return sums[0];
-}
-
-float squared_norm(const float* v, size_t dim) {
-  const float sum = sum_of(dim, [v](size_t i) { return v[i] * v[i]; });
-  return sum < kFar ? sum : kFar;  // NaN too
-}
-
-float largest(const float* v, size_t dim) {
-  float most = 0;
-  for (size_t i = 0; i < dim; ++i)
-    most = std::max(most, std::fabs(v[i]));
-  return most;
-}
-
 class Rabitq : public Quantizer {
  public:
   Rabitq(CodeMetric metric, uint32_t dim) : metric_(metric), dim_(dim) {}
@@ -76,7 +49,7 @@ class Rabitq : public Quantizer {
 
  protected:
   float finish(float query_norm, float code_norm, float product) const {
-    return metric_ == CodeMetric::kL2 ? query_norm + code_norm - 2 * product : -product;
+    return finish_distance(metric_, query_norm, code_norm, product);
   }
 
   const CodeMetric metric_;
@@ -93,17 +66,15 @@ class Rabitq8 final : public Rabitq {
     auto* const out = reinterpret_cast<uint8_t*>(code);
     Tail8 tail;
     tail.squared_norm = squared_norm(v, dim_);
-    const float most = largest(v, dim_);
-    const bool usable = std::isfinite(most) && most > 0;
-    const float inverse = usable ? 127 / most : 0;
-    float along = 0;
+    const float inverse = inverse_of(largest(v, dim_), 127);
     for (uint32_t i = 0; i < dim_; ++i) {
-      const auto value = usable ? static_cast<int32_t>(std::lrintf(v[i] * inverse)) : 0;
+      const auto value = static_cast<int32_t>(std::lrintf(v[i] * inverse));
       out[i] = static_cast<uint8_t>(value + kMiddle8);
       tail.sum += value;
     }
-    along = sum_of(dim_, [&](size_t i) { return v[i] * static_cast<float>(out[i] - kMiddle8); });
-    if (usable && along > 0) tail.scale = tail.squared_norm / along;
+    const float along =
+        sum_of(dim_, [&](size_t i) { return v[i] * static_cast<float>(out[i] - kMiddle8); });
+    if (along > 0) tail.scale = tail.squared_norm / along;
     std::memcpy(code + dim_, &tail, sizeof tail);
   }
 
@@ -113,28 +84,16 @@ class Rabitq8 final : public Rabitq {
   }
 
   void prepare(CodeQuery& query) const override {
-    const float* const v = query.values.data();
-    query.squared_norm = squared_norm(v, dim_);
-    const float most = largest(v, dim_);
-    const bool usable = std::isfinite(most) && most > 0;
-    const auto range = static_cast<float>(split_max(dim_));
-    query.scale = usable ? most / range : 0;
-    query.whole.resize(dim_);
-    query.high.resize(dim_);
-    query.low.resize(dim_);
-    code_kernels().split(v, dim_, usable ? range / most : 0, query.whole.data(), query.high.data(),
-                         query.low.data());
-    query.whole_sum = 0;
-    for (uint32_t i = 0; i < dim_; ++i)
-      query.whole_sum += query.whole[i];
+    query.squared_norm = squared_norm(query.values.data(), dim_);
+    split_query(query.values.data(), dim_, query);
   }
 
   void distances(const CodeQuery& query, const std::byte* const* codes, size_t count,
                  float* out) const override {
-    int32_t sums[kBatch];
+    int32_t sums[kCodeBatch];
     const auto middle = static_cast<uint32_t>(query.whole_sum) * kMiddle8;
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
+    for (size_t done = 0; done < count; done += kCodeBatch) {
+      const size_t n = std::min(kCodeBatch, count - done);
       code_kernels().dot_u8(query.split(), reinterpret_cast<const uint8_t* const*>(codes + done), n,
                             dim_, sums);
       for (size_t i = 0; i < n; ++i) {
@@ -149,10 +108,10 @@ class Rabitq8 final : public Rabitq {
 
   void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,
                          float* out) const override {
-    int32_t sums[kBatch];
+    int32_t sums[kCodeBatch];
     const auto own = tail_of<Tail8>(from, dim_);
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
+    for (size_t done = 0; done < count; done += kCodeBatch) {
+      const size_t n = std::min(kCodeBatch, count - done);
       code_kernels().dot_u8_codes(
           bytes_of(from), reinterpret_cast<const uint8_t* const*>(codes + done), n, dim_, sums);
       for (size_t i = 0; i < n; ++i) {
@@ -163,9 +122,6 @@ class Rabitq8 final : public Rabitq {
       }
     }
   }
-
- private:
-  static constexpr size_t kBatch = 64;
 };
 
 class Rabitq4 final : public Rabitq {
@@ -180,7 +136,7 @@ class Rabitq4 final : public Rabitq {
     const float most = largest(v, dim_);
     float inverse = 0;
     float along = 0;
-    if (std::isfinite(most) && most > 0) {
+    if (inverse_of(most, 1) > 0) {
       const float step = best_step(v, most);
       inverse = 1 / step;
       along = sum_of(dim_, [&](size_t i) { return (level(v[i], inverse) - kMiddle4) * v[i]; });
@@ -210,9 +166,8 @@ class Rabitq4 final : public Rabitq {
     const uint32_t half = dim_ / 2;
     query.squared_norm = squared_norm(v, dim_);
     const float most = largest(v, dim_);
-    const bool usable = std::isfinite(most) && most > 0;
-    query.scale = usable ? most / 127 : 0;
-    const float inverse = usable ? 127 / most : 0;
+    query.scale = std::min(most, kLong) / 127;
+    const float inverse = inverse_of(most, 127);
     query.low.resize(half);
     query.high.resize(half);
     int32_t sum = 0;
@@ -248,7 +203,6 @@ class Rabitq4 final : public Rabitq {
   }
 
  private:
-  static constexpr size_t kBatch = 64;
   static constexpr size_t kHalfMax = 2048;
   static constexpr int kSteps = 12;
 
@@ -258,13 +212,14 @@ class Rabitq4 final : public Rabitq {
 
   /// The step whose code has the smallest angle to v.
   float best_step(const float* v, float most) const {
+    const float unit = 1 / most;  // so that the score neither overflows nor vanishes
     float best = -1;
     float chosen = most / kMiddle4;
     for (int i = 0; i < kSteps; ++i) {
       const float step = most / kMiddle4 * (0.45f + 0.05f * static_cast<float>(i));
       const float inverse = 1 / step;
       const float along =
-          sum_of(dim_, [&](size_t j) { return (level(v[j], inverse) - kMiddle4) * v[j]; });
+          sum_of(dim_, [&](size_t j) { return (level(v[j], inverse) - kMiddle4) * (v[j] * unit); });
       const float squared = sum_of(dim_, [&](size_t j) {
         const float code = level(v[j], inverse) - kMiddle4;
         return code * code;
@@ -280,9 +235,9 @@ class Rabitq4 final : public Rabitq {
 
   void score(const int8_t* low, const int8_t* high, float scale, float sum, float norm,
              const std::byte* const* codes, size_t count, float* out) const {
-    int32_t sums[kBatch];
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
+    int32_t sums[kCodeBatch];
+    for (size_t done = 0; done < count; done += kCodeBatch) {
+      const size_t n = std::min(kCodeBatch, count - done);
       code_kernels().dot_u4(low, high, reinterpret_cast<const uint8_t* const*>(codes + done), n,
                             dim_, sums);
       for (size_t i = 0; i < n; ++i) {
