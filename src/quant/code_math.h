@@ -1,8 +1,8 @@
 // Sums and limits that the quantizers share. Any thread.
 //
 // Limits: a quantizer takes any finite vector and never answers NaN. So a squared length counts as
-// at most kFar, a component below kTiny as zero (its inverse must be a float), and a query
-// longer than kLong as that long.
+// at most kFar, a component below kTiny as zero (its inverse must be a float), and a
+// component of a query beyond kLong as that.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace ferres {
 
 inline constexpr size_t kCodeBatch = 64;  // codes a kernel is called with at most
 inline constexpr float kFar = 1e30f;
-inline constexpr float kTiny = 1e-30f;
+inline constexpr float kTiny = 1e-34f;
 inline constexpr float kLong = 1e15f;
 
 /// Sixteen sums side by side, folded at the end: quick without being told how, and the same bits
@@ -59,7 +59,30 @@ inline float finish_distance(CodeMetric metric, float query_norm, float code_nor
   return metric == CodeMetric::kL2 ? query_norm + code_norm - 2 * product : -product;
 }
 
-/// v as a query of 15 bits a component: whole, high, low, scale and whole_sum.
-void split_query(const float* v, uint32_t dim, CodeQuery& query);
+/// v as a query of 15 bits a component: whole, high, low, scale and whole_sum. Components beyond
+/// `most` count as that.
+void split_query(const float* v, uint32_t dim, float most, CodeQuery& query);
+
+/// Calls take(i, sum of query.whole[j] * (codes[i][j] - 128)) for each code of bytes.
+template <class Take>
+void for_products(const CodeQuery& query, const std::byte* const* codes, size_t count, uint32_t dim,
+                  Take&& take) {
+  int32_t sums[kCodeBatch];
+  const auto middle = static_cast<uint32_t>(query.whole_sum) * 128;
+  for (size_t done = 0; done < count; done += kCodeBatch) {
+    const size_t n = std::min(kCodeBatch, count - done);
+    code_kernels().dot_u8(query.split(), reinterpret_cast<const uint8_t* const*>(codes + done), n,
+                          dim, sums);
+    for (size_t i = 0; i < n; ++i) {
+      // Unsigned: the sums may have gone round, their difference has not.
+      const auto product = static_cast<int32_t>(static_cast<uint32_t>(sums[i]) - middle);
+      take(done + i, static_cast<float>(product));
+    }
+  }
+}
+
+/// distances_between for those that have no sum of code against code.
+void distances_by_decoding(const Quantizer& quantizer, const std::byte* from,
+                           const std::byte* const* codes, size_t count, float* out);
 
 }  // namespace ferres

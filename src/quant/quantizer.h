@@ -78,13 +78,14 @@ class Quantizer {
 struct QuantizerSpec {
   std::string kind = "rabitq";  // a row of registry.cc
   uint32_t bits = 8;
-  float quantile = 99.5f;  // sq8: of the range that is covered, 0 to 100
+  float quantile = 99.5f;  // sq8: the share of a sample that the range covers, in percent; at most
+                           // 1 is a fraction
 
   bool operator==(const QuantizerSpec&) const = default;
 };
 
 /// kInvalidArgument for an unknown kind, a number of bits that it does not have, or a `dim` (the
-/// padded one) that is no multiple of 16 up to 4096.
+/// padded one) that is no multiple of 16 up to 4096, or a quantile outside (0, 100].
 Result<std::unique_ptr<Quantizer>> create_quantizer(const QuantizerSpec& spec, CodeMetric metric,
                                                     uint32_t dim);
 /// Every row of the registry with each number of bits that it has: tests and benchmarks go over it.

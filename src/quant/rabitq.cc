@@ -85,25 +85,15 @@ class Rabitq8 final : public Rabitq {
 
   void prepare(CodeQuery& query) const override {
     query.squared_norm = squared_norm(query.values.data(), dim_);
-    split_query(query.values.data(), dim_, query);
+    split_query(query.values.data(), dim_, kLong, query);
   }
 
   void distances(const CodeQuery& query, const std::byte* const* codes, size_t count,
                  float* out) const override {
-    int32_t sums[kCodeBatch];
-    const auto middle = static_cast<uint32_t>(query.whole_sum) * kMiddle8;
-    for (size_t done = 0; done < count; done += kCodeBatch) {
-      const size_t n = std::min(kCodeBatch, count - done);
-      code_kernels().dot_u8(query.split(), reinterpret_cast<const uint8_t* const*>(codes + done), n,
-                            dim_, sums);
-      for (size_t i = 0; i < n; ++i) {
-        const auto tail = tail_of<Tail8>(codes[done + i], dim_);
-        // Unsigned: the sums may have gone round, their difference has not.
-        const auto product = static_cast<int32_t>(static_cast<uint32_t>(sums[i]) - middle);
-        out[done + i] = finish(query.squared_norm, tail.squared_norm,
-                               tail.scale * (query.scale * static_cast<float>(product)));
-      }
-    }
+    for_products(query, codes, count, dim_, [&](size_t i, float product) {
+      const auto tail = tail_of<Tail8>(codes[i], dim_);
+      out[i] = finish(query.squared_norm, tail.squared_norm, tail.scale * (query.scale * product));
+    });
   }
 
   void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,

@@ -5,6 +5,7 @@
 
 #include "quant/quantizer.h"
 #include "quant/rabitq.h"
+#include "quant/sq8.h"
 
 namespace ferres {
 namespace {
@@ -19,6 +20,7 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
+    Kind{"sq8", "8", [](uint32_t bits) { return bits == 8; }, make_sq8},
     Kind{"rabitq", "4 or 8", [](uint32_t bits) { return bits == 4 || bits == 8; }, make_rabitq},
 };
 
@@ -34,6 +36,11 @@ Result<std::unique_ptr<Quantizer>> create_quantizer(const QuantizerSpec& spec, C
       return Status(Code::kInvalidArgument, "quantizers take a multiple of 16 components up to " +
                                                 std::to_string(kDimMax) + ", not " +
                                                 std::to_string(dim));
+    }
+    if (!(spec.quantile > 0 && spec.quantile <= 100)) {
+      return Status(Code::kInvalidArgument,
+                    "the quantile of a quantizer is above 0 and at most 100, not " +
+                        std::to_string(spec.quantile));
     }
     if (spec.bits >= 1 && spec.bits <= 8 && kind.has_bits(spec.bits))
       return kind.make(spec, metric, dim);
