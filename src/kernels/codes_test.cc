@@ -173,32 +173,63 @@ TEST(CodeKernels, SumsOfCodesAgainstCodesAreExact) {
   }
 }
 
-TEST(CodeKernels, SumsOfNibblesAreExact) {
+/// The components of a packed code, from what codes.h says of it.
+std::vector<uint32_t> components(const uint8_t* code, size_t dim, uint32_t bits) {
+  std::vector<uint32_t> all(dim);
+  for (const uint32_t width : {8u, 4u, 2u, 1u}) {
+    if ((bits & width) == 0) continue;
+    const size_t bytes = dim * width / 8;
+    for (size_t j = 0; j < dim; ++j) {
+      const uint32_t value = code[j % bytes] >> (j / bytes * width) & ((1u << width) - 1);
+      all[j] = (all[j] << width) + value;
+    }
+    code += bytes;
+  }
+  return all;
+}
+
+TEST(CodeKernels, SumsOfPackedCodesAreExact) {
   Random random(kSeed);
   for (const size_t dim : dims()) {
-    const size_t half = dim / 2;
-    for (const Fill fill : kFills) {
-      const Codes codes(half, fill, random);
-      for (const Fill query_fill : kFills) {
-        AlignedVector<int8_t> low(half);
-        AlignedVector<int8_t> high(half);
-        for (size_t i = 0; i < half; ++i) {
-          low[i] = static_cast<int8_t>(filled(query_fill, i, -127, 127, random));
-          high[i] = static_cast<int8_t>(filled(query_fill, i, -127, 127, random));
+    for (uint32_t bits = 1; bits <= 7; ++bits) {
+      for (const Fill fill : kFills) {
+        const Codes codes(packed_bytes(dim, bits), fill, random);
+        for (const Fill query_fill : kFills) {
+          AlignedVector<int8_t> query(dim + 64);
+          for (size_t i = 0; i < dim + 64; ++i)
+            query[i] = static_cast<int8_t>(filled(query_fill, i, -127, 127, random));
+          std::array<uint32_t, kRows> expected{};
+          for (size_t i = 0; i < kRows; ++i) {
+            const std::vector<uint32_t> values = components(codes[i], dim, bits);
+            int64_t sum = 0;
+            for (size_t j = 0; j < dim; ++j)
+              sum += int64_t{query[j]} * values[j];
+            expected[i] = static_cast<uint32_t>(sum);
+          }
+          expect_sums(label("dot_packed", dim, fill, query_fill) + " bits " + std::to_string(bits),
+                      expected, [&](const CodeKernels& kernels, size_t count, int32_t* out) {
+                        kernels.dot_packed(query.data(), codes.rows(), count, dim, bits, out);
+                      });
         }
-        std::array<uint32_t, kRows> expected{};
-        for (size_t i = 0; i < kRows; ++i) {
-          int64_t sum = 0;
-          for (size_t j = 0; j < half; ++j)
-            sum += low[j] * (codes[i][j] & 15) + high[j] * (codes[i][j] >> 4);
-          expected[i] = static_cast<uint32_t>(sum);
-        }
-        expect_sums(label("dot_u4", dim, fill, query_fill), expected,
-                    [&](const CodeKernels& kernels, size_t count, int32_t* out) {
-                      kernels.dot_u4(low.data(), high.data(), codes.rows(), count, dim, out);
-                    });
       }
       if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(CodeKernels, UnpackedCodesAreTheComponents) {
+  Random random(kSeed);
+  for (const size_t dim : dims()) {
+    for (uint32_t bits = 1; bits <= 8; ++bits) {
+      const Codes codes(packed_bytes(dim, bits), Fill::kRandom, random);
+      const std::vector<uint32_t> expected = components(codes[0], dim, bits);
+      for (const DistanceKernels* table : available_kernels()) {
+        std::vector<uint8_t> out(dim + 1, 99);
+        table->codes->unpack(codes[0], dim, bits, out.data());
+        for (size_t j = 0; j < dim; ++j)
+          ASSERT_EQ(out[j], expected[j]) << table->isa << " dim " << dim << " bits " << bits;
+        EXPECT_EQ(out[dim], 99) << table->isa << " wrote beyond dim " << dim;
+      }
     }
   }
 }
@@ -436,6 +467,55 @@ TEST(CodeKernels, SplitIsTheRoundedQueryInTwoPlanes) {
       }
       EXPECT_EQ(whole[dim] + high[dim] + low[dim], 3 * 99) << table->isa << " wrote beyond dim";
     }
+  }
+}
+
+TEST(CodeKernels, GridCodesAndTheirSumsAreThoseOfThePlainLoop) {
+  Random random(kSeed);
+  for (const size_t dim : dims()) {
+    AlignedVector<float> v = normals(dim, 1, random);
+    v[1] = 1e30f;
+    v[2] = -1e30f;
+    v[3] = 0;
+    for (uint32_t bits = 1; bits <= 8; ++bits) {
+      const float inverse = static_cast<float>(1 << bits) / 5;
+      std::vector<uint8_t> expected;
+      double along = 0;
+      double squared = 0;
+      double size = 0;
+      for (size_t j = 0; j < dim; ++j) {
+        const float half = static_cast<float>(1 << (bits - 1));
+        const float code = std::clamp(std::floor(v[j] * inverse + half), 0.0f, 2 * half - 1);
+        expected.push_back(static_cast<uint8_t>(code));
+        const double centred = code - (2.0 * half - 1) / 2;
+        along += double{v[j]} * inverse * centred;
+        size += std::fabs(double{v[j]} * inverse * centred);
+        squared += centred * centred;
+      }
+      GridSums first;
+      for (const DistanceKernels* table : available_kernels()) {
+        std::vector<uint8_t> codes(dim);
+        table->codes->grid_codes(v.data(), dim, inverse, bits, codes.data());
+        EXPECT_EQ(codes, expected) << table->isa << " dim " << dim << " bits " << bits;
+        const GridSums sums = table->codes->grid_sums(v.data(), dim, inverse, bits);
+        EXPECT_NEAR(sums.along, along, 1e-6 * size) << table->isa << " dim " << dim;
+        EXPECT_NEAR(sums.squared, squared, 1e-6 * squared) << table->isa << " dim " << dim;
+        if (table == available_kernels().front()) first = sums;
+        expect_same(&sums.along, &first.along, 1, std::string(table->isa));
+        expect_same(&sums.squared, &first.squared, 1, std::string(table->isa));
+      }
+    }
+  }
+}
+
+TEST(CodeKernels, NanHasTheLowestGridCode) {
+  AlignedVector<float> v(16);
+  v[5] = kNan;
+  for (const DistanceKernels* table : available_kernels()) {
+    std::vector<uint8_t> codes(16, 9);
+    table->codes->grid_codes(v.data(), 16, 1, 4, codes.data());
+    EXPECT_EQ(codes[5], 0) << table->isa;
+    EXPECT_EQ(codes[6], 8) << table->isa;
   }
 }
 

@@ -12,6 +12,7 @@
 
 namespace ferres {
 
+inline constexpr uint32_t kDimMax = 4096;
 inline constexpr size_t kCodeBatch = 64;  // codes a kernel is called with at most
 inline constexpr float kFar = 1e30f;
 inline constexpr float kTiny = 1e-34f;
@@ -59,6 +60,14 @@ inline float finish_distance(CodeMetric metric, float query_norm, float code_nor
   return metric == CodeMetric::kL2 ? query_norm + code_norm - 2 * product : -product;
 }
 
+/// See Quantizer::deviation: the inner product of a vector of this squared length with an error of
+/// that squared length in a random direction.
+inline float code_deviation(CodeMetric metric, float squared_norm, float squared_error,
+                            uint32_t dim) {
+  const float one = std::sqrt(squared_norm) * std::sqrt(squared_error / static_cast<float>(dim));
+  return metric == CodeMetric::kL2 ? 2 * one : one;
+}
+
 /// v as a query of 15 bits a component: whole, high, low, scale and whole_sum. Components beyond
 /// `most` count as that.
 void split_query(const float* v, uint32_t dim, float most, CodeQuery& query);
@@ -78,6 +87,21 @@ void for_products(const CodeQuery& query, const std::byte* const* codes, size_t 
       const auto product = static_cast<int32_t>(static_cast<uint32_t>(sums[i]) - middle);
       take(done + i, static_cast<float>(product));
     }
+  }
+}
+
+/// Calls take(i, sum of from[j] * (codes[i][j] - 128)) for each code of bytes.
+template <class Take>
+void for_code_products(const std::byte* from, const std::byte* const* codes, size_t count,
+                       uint32_t dim, Take&& take) {
+  int32_t sums[kCodeBatch];
+  for (size_t done = 0; done < count; done += kCodeBatch) {
+    const size_t n = std::min(kCodeBatch, count - done);
+    code_kernels().dot_u8_codes(reinterpret_cast<const uint8_t*>(from),
+                                reinterpret_cast<const uint8_t* const*>(codes + done), n, dim,
+                                sums);
+    for (size_t i = 0; i < n; ++i)
+      take(done + i, sums[i]);
   }
 }
 

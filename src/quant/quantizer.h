@@ -38,8 +38,7 @@ struct CodeQuery {
   AlignedVector<int8_t> low;
   AlignedVector<float> scratch;
   float scale = 0;         // of one unit of the integer query
-  int64_t whole_sum = 0;   // of `whole`
-  float sum = 0;           // of a float query that stands for the integer one
+  int64_t whole_sum = 0;   // of its components
   float squared_norm = 0;  // of the values
   float constant = 0;
 
@@ -72,6 +71,10 @@ class Quantizer {
   /// out[i] = distance from one code to another, for choosing edges.
   virtual void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,
                                  float* out) const = 0;
+  /// What `distance`, which distances() gave for the code, is off by: one standard deviation over
+  /// random rotations. Errors are nearly normal, so three cover all but a few in a thousand. Cheap,
+  /// for deciding what to look at again on full vectors.
+  virtual float deviation(const CodeQuery& query, const std::byte* code, float distance) const = 0;
 };
 
 /// What a collection's configuration asks for.

@@ -25,9 +25,9 @@ struct Promise {
   double query_steps;
 };
 const std::map<std::string, Promise, std::less<>> kPromises = {
-    {"rabitq4", {1.1e-2, 127}},
-    {"rabitq8", {6.5e-5, 3000}},
-    {"sq8", {1e-3, 3000}},
+    {"rabitq1", {0.6, 127}},     {"rabitq2", {0.14, 127}},    {"rabitq3", {3.9e-2, 127}},
+    {"rabitq4", {1.12e-2, 127}}, {"rabitq5", {3.2e-3, 3000}}, {"rabitq6", {8.5e-4, 3000}},
+    {"rabitq7", {2.3e-4, 3000}}, {"rabitq8", {6.5e-5, 3000}}, {"sq8", {1e-3, 3000}},
 };
 
 struct Case {
@@ -53,6 +53,7 @@ std::unique_ptr<Quantizer> make(const Case& c, uint32_t dim) {
 /// With what it learnt from normal vectors of length `scale` * sqrt(dim).
 std::unique_ptr<Quantizer> trained(const Case& c, uint32_t dim, float scale = 1) {
   auto quantizer = make(c, dim);
+  if (!quantizer->needs_training()) return quantizer;
   Random random(kSeed + 1);
   std::vector<float> rows;
   for (int i = 0; i < 1000; ++i) {
@@ -110,12 +111,16 @@ std::vector<Floats> many_normals(size_t count, uint32_t dim, float scale, Random
   return all;
 }
 
-std::vector<float> distances_of(const Quantizer& quantizer, const Floats& query,
-                                const Coded& coded) {
+CodeQuery prepared_query(const Quantizer& quantizer, const Floats& query) {
   CodeQuery prepared;
   prepared.values.resize(query.size());
   std::memcpy(prepared.values.data(), query.data(), query.size() * sizeof(float));
   quantizer.prepare(prepared);
+  return prepared;
+}
+std::vector<float> distances_of(const Quantizer& quantizer, const Floats& query,
+                                const Coded& coded) {
+  const CodeQuery prepared = prepared_query(quantizer, query);
   std::vector<float> out(coded.size());
   quantizer.distances(prepared, coded.codes(), coded.size(), out.data());
   return out;
@@ -277,11 +282,14 @@ TEST_P(QuantizerTest, ExtremeVectorsAreNeverNan) {
     const Coded coded(*quantizer, vectors, random);
     for (size_t i = 0; i < vectors.size(); ++i) {
       const std::vector<float> got = distances_of(*quantizer, vectors[i], coded);
+      const CodeQuery query = prepared_query(*quantizer, vectors[i]);
       std::vector<float> between(coded.size());
       quantizer->distances_between(coded.codes()[i], coded.codes(), coded.size(), between.data());
       for (size_t j = 0; j < vectors.size(); ++j) {
         EXPECT_FALSE(std::isnan(got[j])) << "dim " << dim << " query " << i << " code " << j;
         EXPECT_FALSE(std::isnan(between[j])) << "dim " << dim << " from " << i << " to " << j;
+        EXPECT_GE(quantizer->deviation(query, coded.codes()[j], got[j]), 0)
+            << "dim " << dim << " query " << i << " code " << j;
       }
       for (uint32_t k = 0; k < dim; ++k)
         ASSERT_FALSE(std::isnan(coded.decoded(i)[k])) << "dim " << dim << " vector " << i;
@@ -309,6 +317,38 @@ TEST_P(QuantizerTest, LengthsFromTinyToLargeAreAllAlike) {
       EXPECT_NEAR(got[i], exact, bound) << scale;
     }
     EXPECT_LT(errors, 1.5 * error * static_cast<double>(vectors.size())) << scale;
+  }
+}
+
+TEST_P(QuantizerTest, DeviationsAreThoseOfTheErrors) {
+  Random random(kSeed);
+  for (const uint32_t dim : {112u, 768u}) {
+    const auto quantizer = trained(GetParam(), dim);
+    for (const float near : {0.0f, 1.0f}) {
+      double squared = 0;
+      int large = 0;
+      constexpr int kCount = 600;
+      for (int i = 0; i < kCount; ++i) {
+        CodeQuery query;
+        query.values = normals(dim, 0.7f, random);
+        quantizer->prepare(query);
+        std::vector<Floats> vectors = many_normals(1, dim, 0.7f, random);
+        for (uint32_t j = 0; j < dim; ++j)
+          vectors[0][j] += near * query.values[j];
+        const Coded coded(*quantizer, vectors, random);
+        float got = 0;
+        quantizer->distances(query, coded.codes(), 1, &got);
+        const double exact = GetParam().metric == CodeMetric::kL2
+                                 ? exact_l2(query.values, vectors[0])
+                                 : -exact_dot(query.values, vectors[0]);
+        const double miss = (got - exact) / quantizer->deviation(query, coded.codes()[0], got);
+        squared += miss * miss;
+        large += std::fabs(miss) > 3 ? 1 : 0;
+      }
+      EXPECT_LT(std::sqrt(squared / kCount), 1.2) << "dim " << dim << " near " << near;
+      EXPECT_GT(std::sqrt(squared / kCount), 0.5) << "dim " << dim << " near " << near;
+      EXPECT_LT(large, kCount / 50) << "dim " << dim << " near " << near;
+    }
   }
 }
 

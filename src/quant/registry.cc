@@ -3,14 +3,13 @@
 #include <string>
 #include <vector>
 
+#include "quant/code_math.h"
 #include "quant/quantizer.h"
 #include "quant/rabitq.h"
 #include "quant/sq8.h"
 
 namespace ferres {
 namespace {
-
-constexpr uint32_t kDimMax = 4096;
 
 struct Kind {
   std::string_view name;
@@ -21,7 +20,7 @@ struct Kind {
 
 constexpr std::array kKinds = {
     Kind{"sq8", "8", [](uint32_t bits) { return bits == 8; }, make_sq8},
-    Kind{"rabitq", "4 or 8", [](uint32_t bits) { return bits == 4 || bits == 8; }, make_rabitq},
+    Kind{"rabitq", "1 to 8", [](uint32_t) { return true; }, make_rabitq},
 };
 
 }  // namespace

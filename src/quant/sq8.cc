@@ -23,6 +23,7 @@ constexpr float kSteps = 255;
 struct Tail {
   float squared_norm = 0;   // of the decoded vector
   float squared_error = 0;  // of decoded against encoded
+  float error_along = 0;    // the error's inner product with the vector: what was cut shortens it
 };
 
 class Sq8 final : public Quantizer {
@@ -109,6 +110,8 @@ class Sq8 final : public Quantizer {
       return difference * difference;
     });
     tail.squared_error = error < kFar ? error : kFar;
+    const float along = sum_of(dim_, [&](size_t i) { return v[i] * (decoded(out, i) - v[i]); });
+    tail.error_along = along > -kFar && along < kFar ? along : 0;
     std::memcpy(code + dim_, &tail, sizeof tail);
   }
 
@@ -143,6 +146,22 @@ class Sq8 final : public Quantizer {
   void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,
                          float* out) const override {
     distances_by_decoding(*this, from, codes, count, out);
+  }
+
+  float deviation(const CodeQuery& query, const std::byte* code, float distance) const override {
+    Tail tail;
+    std::memcpy(&tail, code + dim_, sizeof tail);
+    // The query's part along the vector meets that of the error; the rest is in random directions.
+    const bool l2 = metric_ == CodeMetric::kL2;
+    const float norm = tail.squared_norm;
+    const float product = l2 ? (query.squared_norm + norm - distance) / 2 : -distance;
+    const float share = norm > 0 ? product / norm : 0;
+    const float along =
+        l2 ? 2 * (1 - share) * tail.error_along + tail.squared_error : share * tail.error_along;
+    const float apart = l2 ? distance : query.squared_norm;
+    const float across =
+        code_deviation(metric_, std::max(apart, tail.squared_error), tail.squared_error, dim_);
+    return std::fabs(along) + across;
   }
 
  private:
