@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/polar.h"
+
 namespace ferres {
 
 /// A query of 15 bits a component: whole = 128 * high + low, |low| <= 64. The makers bound |whole|
@@ -100,6 +102,10 @@ struct CodeKernels {
   void (*decode_u8)(const uint8_t* code, size_t dim, float scale, float middle, float* out);
   /// x = H(x * signs) * scale in place, H the Hadamard transform; n a power of two, >= 16.
   void (*hadamard)(float* x, const float* signs, size_t n, float scale);
+  /// The query's inner product with the unit vector of these dim - 1 angles (polar.h), of which 16
+  /// more bytes can be read; dim at most kPolarDimMax.
+  float (*polar_dot)(const PolarTables& tables, const float* query, const uint8_t* angles,
+                     size_t dim);
 };
 
 /// The table in force: that of kernels().isa.

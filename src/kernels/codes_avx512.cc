@@ -377,9 +377,9 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx512CodeKernels = {dot_u8,       dot_u8_codes, dot_packed,  unpack,
-                                        filter_lanes, encode_lane,  lane_tables, split,
-                                        grid_sums,    grid_codes,   decode_u8,   hadamard};
+const CodeKernels kAvx512CodeKernels = {
+    dot_u8, dot_u8_codes, dot_packed, unpack,    filter_lanes, encode_lane,     lane_tables,
+    split,  grid_sums,    grid_codes, decode_u8, hadamard,     polar_dot_avx512};
 
 }  // namespace ferres
 FERRES_TARGET_END

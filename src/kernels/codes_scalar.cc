@@ -219,8 +219,8 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kScalarCodeKernels = {dot_u8,       dot_u8_codes, dot_packed,  unpack,
-                                        filter_lanes, encode_lane,  lane_tables, split,
-                                        grid_sums,    grid_codes,   decode_u8,   hadamard};
+const CodeKernels kScalarCodeKernels = {
+    dot_u8, dot_u8_codes, dot_packed, unpack,    filter_lanes, encode_lane,     lane_tables,
+    split,  grid_sums,    grid_codes, decode_u8, hadamard,     polar_dot_scalar};
 
 }  // namespace ferres

@@ -68,6 +68,20 @@ inline float code_deviation(CodeMetric metric, float squared_norm, float squared
   return metric == CodeMetric::kL2 ? 2 * one : one;
 }
 
+/// What a distance says of where its query lies: q.v / |v|^2 and the squared length of q's part
+/// across v, which is the one that meets an error across v.
+struct QueryParts {
+  float share = 0;
+  float across = 0;
+};
+inline QueryParts query_parts(CodeMetric metric, float query_norm, float norm, float distance) {
+  constexpr float kAcrossLeast = 1e-4f;  // the distance is itself off
+  if (norm <= 0) return {0, query_norm};
+  const float product = metric == CodeMetric::kL2 ? (query_norm + norm - distance) / 2 : -distance;
+  const float share = product / norm;
+  return {share, std::max(query_norm - share * product, kAcrossLeast * query_norm)};
+}
+
 /// v as a query of 15 bits a component: whole, high, low, scale and whole_sum. Components beyond
 /// `most` count as that.
 void split_query(const float* v, uint32_t dim, float most, CodeQuery& query);

@@ -25,10 +25,13 @@ struct Promise {
   double query_steps;
 };
 const std::map<std::string, Promise, std::less<>> kPromises = {
-    {"lvq4", {1.6e-2, 127}},     {"lvq8", {6e-5, 3000}},      {"rabitq1", {0.6, 127}},
-    {"rabitq2", {0.14, 127}},    {"rabitq3", {3.9e-2, 127}},  {"rabitq4", {1.12e-2, 127}},
-    {"rabitq5", {3.2e-3, 3000}}, {"rabitq6", {8.5e-4, 3000}}, {"rabitq7", {2.3e-4, 3000}},
-    {"rabitq8", {6.5e-5, 3000}}, {"sq8", {1e-3, 3000}},
+    {"lvq4", {1.6e-2, 127}},     {"lvq8", {6e-5, 3000}},      {"polar1", {1.2, 1e6}},
+    {"polar2", {0.32, 1e6}},     {"polar3", {8.5e-2, 1e6}},   {"polar4", {2.1e-2, 1e6}},
+    {"polar5", {5.2e-3, 1e6}},   {"polar6", {1.3e-3, 1e6}},   {"polar7", {3.2e-4, 1e6}},
+    {"polar8", {8e-5, 1e6}},     {"rabitq1", {0.6, 127}},     {"rabitq2", {0.14, 127}},
+    {"rabitq3", {3.9e-2, 127}},  {"rabitq4", {1.12e-2, 127}}, {"rabitq5", {3.2e-3, 3000}},
+    {"rabitq6", {8.5e-4, 3000}}, {"rabitq7", {2.3e-4, 3000}}, {"rabitq8", {6.5e-5, 3000}},
+    {"sq8", {1e-3, 3000}},
 };
 
 struct Case {

@@ -74,19 +74,12 @@ class Rabitq : public Quantizer {
   }
   /// From what the distance says of the query's part across v: the only one that errs.
   float deviation_of(const CodeQuery& query, float norm, float error, float distance) const {
-    if (norm <= 0) return 0;
-    const float product =
-        metric_ == CodeMetric::kL2 ? (query.squared_norm + norm - distance) / 2 : -distance;
-    const float across = query.squared_norm - product / norm * product;
-    return code_deviation(metric_, std::max(across, kAcrossLeast * query.squared_norm),
-                          norm * error, dim_);
+    const QueryParts parts = query_parts(metric_, query.squared_norm, norm, distance);
+    return code_deviation(metric_, parts.across, norm * error, dim_);
   }
 
   const CodeMetric metric_;
   const uint32_t dim_;
-
- private:
-  static constexpr float kAcrossLeast = 1e-4f;
 };
 
 class Rabitq8 final : public Rabitq {

@@ -5,6 +5,7 @@
 
 #include "quant/code_math.h"
 #include "quant/lvq.h"
+#include "quant/polar.h"
 #include "quant/quantizer.h"
 #include "quant/rabitq.h"
 #include "quant/sq8.h"
@@ -22,6 +23,7 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"sq8", "8", [](uint32_t bits) { return bits == 8; }, make_sq8},
     Kind{"lvq", "4 or 8", [](uint32_t bits) { return bits == 4 || bits == 8; }, make_lvq},
+    Kind{"polar", "1 to 8", [](uint32_t) { return true; }, make_polar},
     Kind{"rabitq", "1 to 8", [](uint32_t) { return true; }, make_rabitq},
 };
 

@@ -153,9 +153,7 @@ class Sq8 final : public Quantizer {
     std::memcpy(&tail, code + dim_, sizeof tail);
     // The query's part along the vector meets that of the error; the rest is in random directions.
     const bool l2 = metric_ == CodeMetric::kL2;
-    const float norm = tail.squared_norm;
-    const float product = l2 ? (query.squared_norm + norm - distance) / 2 : -distance;
-    const float share = norm > 0 ? product / norm : 0;
+    const float share = query_parts(metric_, query.squared_norm, tail.squared_norm, distance).share;
     const float along =
         l2 ? 2 * (1 - share) * tail.error_along + tail.squared_error : share * tail.error_along;
     const float apart = l2 ? distance : query.squared_norm;
