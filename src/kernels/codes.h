@@ -82,6 +82,8 @@ struct CodeKernels {
                      uint32_t bits, int32_t* out);
   /// The components of a packed code of 1 to 8 bits, a byte each.
   void (*unpack)(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out);
+  /// A code of 1 to 7 bits as a query: out[j] = 2 * component j - (2^bits - 1). Returns their sum.
+  int32_t (*unpack_centred)(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out);
   /// Bit i: the estimate of lane i is below `limit`. No lane whose estimate is NaN.
   uint32_t (*filter_lanes)(const LaneBlock& block, const LaneQuery& query, size_t dim,
                            float distance, float limit);

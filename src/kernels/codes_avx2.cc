@@ -70,24 +70,29 @@ void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count,
   }
 }
 
-/// `count` < 32 bytes, and zero.
+/// `count` < 32 bytes, an even number of them, and zero.
 __m256i first_bytes(const uint8_t* p, size_t count) {
-  static constexpr int8_t kMask[64] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                       -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                       -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   alignas(32) uint8_t bytes[32];
-  for (size_t i = 0; i < count; ++i)
-    bytes[i] = p[i];
-  return _mm256_and_si256(_mm256_load_si256(wide(bytes)),
-                          _mm256_loadu_si256(wide(kMask + 32 - count)));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), _mm256_setzero_si256());
+  size_t i = 0;
+  if ((count & 16) != 0) {
+    __builtin_memcpy(bytes, p, 16);
+    i = 16;
+  }
+  if ((count & 8) != 0) {
+    __builtin_memcpy(bytes + i, p + i, 8);
+    i += 8;
+  }
+  for (; i < count; i += 2)
+    __builtin_memcpy(bytes + i, p + i, 2);
+  return _mm256_load_si256(wide(bytes));
 }
 
 /// The components k of 32 bytes of a part of `width` bits.
 template <uint32_t width>
 __m256i components(__m256i codes, uint32_t k) {
   const __m256i mask = _mm256_set1_epi8((1 << width) - 1);
-  return _mm256_and_si256(_mm256_srl_epi16(codes, _mm_cvtsi32_si128(static_cast<int>(k * width))),
-                          mask);
+  return _mm256_and_si256(_mm256_srli_epi16(codes, static_cast<int>(k * width)), mask);
 }
 
 template <uint32_t width>
@@ -165,6 +170,21 @@ void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
     code += packed_bytes(dim, 2);
   }
   if ((bits & 1) != 0) unpack_part<1>(code, dim, out);
+}
+
+int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {
+  unpack(code, dim, bits, reinterpret_cast<uint8_t*>(out));
+  const int most = (1 << bits) - 1;
+  __m128i sums = _mm_setzero_si128();
+  for (size_t i = 0; i < dim; i += 16) {
+    auto* const at = reinterpret_cast<__m128i*>(out + i);
+    const __m128i value = _mm_loadu_si128(at);
+    sums = _mm_add_epi64(sums, _mm_sad_epu8(value, _mm_setzero_si128()));
+    _mm_storeu_si128(
+        at, _mm_sub_epi8(_mm_add_epi8(value, value), _mm_set1_epi8(static_cast<char>(most))));
+  }
+  const int sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2);
+  return 2 * sum - static_cast<int32_t>(dim) * most;
 }
 
 /// Eight sums of sixteen lanes (two halves of a register) to floats and to bits of the mask.
@@ -380,9 +400,10 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx2CodeKernels = {
-    dot_u8, dot_u8_codes, dot_packed, unpack,    filter_lanes, encode_lane,   lane_tables,
-    split,  grid_sums,    grid_codes, decode_u8, hadamard,     polar_dot_avx2};
+const CodeKernels kAvx2CodeKernels = {dot_u8,         dot_u8_codes,  dot_packed,  unpack,
+                                      unpack_centred, filter_lanes,  encode_lane, lane_tables,
+                                      split,          grid_sums,     grid_codes,  decode_u8,
+                                      hadamard,       polar_dot_avx2};
 
 }  // namespace ferres
 FERRES_TARGET_END

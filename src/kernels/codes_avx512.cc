@@ -113,8 +113,7 @@ void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count,
 /// The components k of 64 bytes of a part of `width` bits.
 template <uint32_t width>
 __m512i components(__m512i codes, uint32_t k) {
-  return _mm512_and_si512(_mm512_srl_epi16(codes, _mm_cvtsi32_si128(static_cast<int>(k * width))),
-                          _mm512_set1_epi8((1 << width) - 1));
+  return _mm512_and_si512(_mm512_srli_epi16(codes, k * width), _mm512_set1_epi8((1 << width) - 1));
 }
 
 /// sums[r] * 2^width + the sums over a part of `width` bits that starts at `offset`.
@@ -122,16 +121,19 @@ template <uint32_t width>
 void add_part(const int8_t* query, const uint8_t* const* four, size_t offset, size_t dim,
               __m512i* sums) {
   const size_t bytes = packed_bytes(dim, width);
+#pragma GCC unroll 4
   for (size_t r = 0; r < 4; ++r)
     sums[r] = _mm512_slli_epi32(sums[r], width);
   for (size_t j = 0; j < bytes; j += kBytes) {
     const __mmask64 inside = first_bytes(bytes - j);
     __m512i codes[4];
+#pragma GCC unroll 4
     for (size_t r = 0; r < 4; ++r)
       codes[r] = _mm512_maskz_loadu_epi8(inside, four[r] + offset + j);
 #pragma GCC unroll 8
     for (uint32_t k = 0; k < 8 / width; ++k) {
       const __m512i part = _mm512_loadu_si512(query + k * bytes + j);
+#pragma GCC unroll 4
       for (size_t r = 0; r < 4; ++r)
         sums[r] = _mm512_dpbusd_epi32(sums[r], components<width>(codes[r], k), part);
     }
@@ -188,6 +190,21 @@ void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
     code += packed_bytes(dim, 2);
   }
   if ((bits & 1) != 0) unpack_part<1>(code, dim, out);
+}
+
+int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {
+  unpack(code, dim, bits, reinterpret_cast<uint8_t*>(out));
+  const int most = (1 << bits) - 1;
+  __m128i sums = _mm_setzero_si128();
+  for (size_t i = 0; i < dim; i += 16) {
+    auto* const at = reinterpret_cast<__m128i*>(out + i);
+    const __m128i value = _mm_loadu_si128(at);
+    sums = _mm_add_epi64(sums, _mm_sad_epu8(value, _mm_setzero_si128()));
+    _mm_storeu_si128(
+        at, _mm_sub_epi8(_mm_add_epi8(value, value), _mm_set1_epi8(static_cast<char>(most))));
+  }
+  const int sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2);
+  return 2 * sum - static_cast<int32_t>(dim) * most;
 }
 
 /// Sums of 16 bits for lanes 0-7 (in four copies) and 8-15 to sixteen floats.
@@ -377,9 +394,10 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx512CodeKernels = {
-    dot_u8, dot_u8_codes, dot_packed, unpack,    filter_lanes, encode_lane,     lane_tables,
-    split,  grid_sums,    grid_codes, decode_u8, hadamard,     polar_dot_avx512};
+const CodeKernels kAvx512CodeKernels = {dot_u8,         dot_u8_codes,    dot_packed,  unpack,
+                                        unpack_centred, filter_lanes,    encode_lane, lane_tables,
+                                        split,          grid_sums,       grid_codes,  decode_u8,
+                                        hadamard,       polar_dot_avx512};
 
 }  // namespace ferres
 FERRES_TARGET_END

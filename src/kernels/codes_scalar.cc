@@ -82,6 +82,16 @@ void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
   }
 }
 
+int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {
+  unpack(code, dim, bits, reinterpret_cast<uint8_t*>(out));
+  int32_t sum = 0;
+  for (size_t j = 0; j < dim; ++j) {
+    out[j] = static_cast<int8_t>(2 * out[j] - ((1 << bits) - 1));
+    sum += out[j];
+  }
+  return sum;
+}
+
 /// The lane of a byte of a group: even bytes are lanes 0-7, odd ones 8-15.
 constexpr size_t lane_of_byte(size_t byte) {
   return byte / 2 + (byte % 2) * 8;
@@ -219,8 +229,9 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kScalarCodeKernels = {
-    dot_u8, dot_u8_codes, dot_packed, unpack,    filter_lanes, encode_lane,     lane_tables,
-    split,  grid_sums,    grid_codes, decode_u8, hadamard,     polar_dot_scalar};
+const CodeKernels kScalarCodeKernels = {dot_u8,         dot_u8_codes,    dot_packed,  unpack,
+                                        unpack_centred, filter_lanes,    encode_lane, lane_tables,
+                                        split,          grid_sums,       grid_codes,  decode_u8,
+                                        hadamard,       polar_dot_scalar};
 
 }  // namespace ferres

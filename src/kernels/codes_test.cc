@@ -229,6 +229,17 @@ TEST(CodeKernels, UnpackedCodesAreTheComponents) {
         for (size_t j = 0; j < dim; ++j)
           ASSERT_EQ(out[j], expected[j]) << table->isa << " dim " << dim << " bits " << bits;
         EXPECT_EQ(out[dim], 99) << table->isa << " wrote beyond dim " << dim;
+        if (bits == 8) continue;
+        std::vector<int8_t> centred(dim + 1, 99);
+        const int32_t sum = table->codes->unpack_centred(codes[0], dim, bits, centred.data());
+        int32_t expected_sum = 0;
+        for (size_t j = 0; j < dim; ++j) {
+          const int32_t value = 2 * static_cast<int32_t>(expected[j]) - ((1 << bits) - 1);
+          ASSERT_EQ(centred[j], value) << table->isa << " dim " << dim << " bits " << bits;
+          expected_sum += value;
+        }
+        EXPECT_EQ(sum, expected_sum) << table->isa << " dim " << dim << " bits " << bits;
+        EXPECT_EQ(centred[dim], 99) << table->isa << " wrote beyond dim " << dim;
       }
     }
   }

@@ -43,26 +43,20 @@ void prepare_packed(const float* v, uint32_t dim, uint32_t bits, CodeQuery& quer
   const float most = largest(v, dim);
   const float inverse = inverse_of(most, 127);
   query.scale = std::min(most, kLong) / 127;
-  query.whole_sum = 0;
+  query.whole.resize(dim);
+  code_kernels().split(v, dim, inverse, query.whole.data(), query.high.data(), query.low.data());
+  int32_t sum = 0;
   for (uint32_t i = 0; i < dim; ++i) {
-    query.low[i] = static_cast<int8_t>(std::lrintf(v[i] * inverse));
-    query.whole_sum += query.low[i];
+    query.low[i] = static_cast<int8_t>(query.whole[i]);
+    sum += query.whole[i];
   }
+  query.whole_sum = sum;
 }
 
 void prepare_from_packed(const std::byte* code, uint32_t dim, uint32_t bits, CodeQuery& query) {
-  AlignedVector<int8_t>& low = query.low;
-  resize_plane(low, dim);
-  // Unpacked in place: component c becomes 2 c - (2^bits - 1), which fits a signed byte.
-  auto* const components = reinterpret_cast<uint8_t*>(low.data());
-  code_kernels().unpack(reinterpret_cast<const uint8_t*>(code), dim, bits, components);
-  const auto most = static_cast<int8_t>((1 << bits) - 1);
-  int32_t sum = 0;
-  for (uint32_t i = 0; i < dim; ++i) {
-    low[i] = static_cast<int8_t>(2 * low[i] - most);
-    sum += low[i];
-  }
-  query.whole_sum = sum;
+  resize_plane(query.low, dim);
+  query.whole_sum = code_kernels().unpack_centred(reinterpret_cast<const uint8_t*>(code), dim, bits,
+                                                  query.low.data());
   query.scale = 0.5f;
 }
 
