@@ -37,6 +37,31 @@ TEST_F(CollectionsTest, QuantizationsOfTheContractAreAccepted) {
   }
 }
 
+TEST_F(CollectionsTest, TellsWhichQuantizationIsInForce) {
+  struct Row {
+    const char* fields;
+    const char* in_force;
+  };
+  int number = 0;
+  for (const Row& row :
+       {Row{R"("dimension":384)", "rabitq8"}, Row{R"("dimension":100)", "rabitq4"},
+        Row{R"("dimension":32)", "None"}, Row{R"("dimension":384,"index":"compact")", "rabitq4"},
+        Row{R"("dimension":100,"index":"fast")", "rabitq8"},
+        Row{R"("dimension":384,"quantization":"None")", "None"},
+        Row{R"("dimension":8,"quantization":{"Scalar":{"dtype":"Int8"}})", "sq8"},
+        Row{R"("dimension":8,"quantization":{"Polar":{}})", "polar8"},
+        Row{R"("dimension":8,"quantization":{"Lvq":{"bits":4}})", "lvq4"},
+        Row{R"("dimension":8,"quantization":{"RaBitQ":{"bits":1}})", "rabitq1"},
+        Row{R"("dimension":384,"index":"flat")", "None"}}) {
+    const Answer answer =
+        call("create_collection", R"({"name":"f)" + std::to_string(number++) +
+                                      R"(","distance":"Cosine",)" + row.fields + "}");
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    EXPECT_EQ(at(answer, "/quantization_in_force"), "\"" + std::string(row.in_force) + "\"")
+        << row.fields;
+  }
+}
+
 TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
   create();
   expect_refused(
@@ -62,8 +87,9 @@ TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
         "invalid_payload", "vectors is not supported yet"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","tiered_storage":{"enabled":true}})", 400,
         "invalid_payload", "tiered_storage.enabled is not supported yet"},
-       {R"({"name":"a","dimension":2,"distance":"Cosine","index":"fast"})", 400, "invalid_payload",
-        "not supported yet"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine",)"
+        R"("quantization":{"Product":{"subvectors":2,"bits":4}}})",
+        400, "invalid_payload", "not supported yet"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","index":"tree"})", 422, "invalid_payload",
         "unknown index"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","quantization":"Int4"})", 422,

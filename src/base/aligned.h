@@ -1,5 +1,6 @@
 // Vectors that start on a cache line and may be read by whole lines: for kernels that load 64 bytes
-// at a time. Memory is rounded up and never shrinks.
+// at a time. resize() rounds the memory up, zeroes what is beyond, and never shrinks it.
+// Belongs to one thread at a time.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -20,18 +21,19 @@ class AlignedVector {
   AlignedVector() = default;
   explicit AlignedVector(size_t size) { resize(size); }
 
-  /// The same size again keeps the content; any other leaves zeros, also beyond the end, where
-  /// whole-line loads read.
+  /// Keeps nothing: every element is zero afterwards when the memory grew, else as it was. Beyond
+  /// the last one all is zero up to the next line, whatever a longer use has left there.
   void resize(size_t size) {
-    if (size == size_) return;
     size_ = size;
     const size_t bytes = (std::max<size_t>(size * sizeof(T), 1) + kLine - 1) / kLine * kLine;
-    if (bytes > bytes_) {
-      data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
-      CHECK(data_ != nullptr);
-      bytes_ = bytes;
+    if (data_ != nullptr && bytes <= bytes_) {  // null: moved from
+      std::memset(data_.get() + size, 0, bytes - size * sizeof(T));
+      return;
     }
-    std::memset(data_.get(), 0, bytes_);
+    data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
+    CHECK(data_ != nullptr);
+    std::memset(data_.get(), 0, bytes);
+    bytes_ = bytes;
   }
   /// resize(), then data().
   T* data_for(size_t size) {

@@ -54,9 +54,11 @@ std::string json_field(const Element& root, const char* key, std::string_view fa
   return simdjson::minify(value);
 }
 
-// From here on the one-bit codes of neighbours are exact enough to be worth their bytes; below,
-// four bits a component walk as fast in a quarter of the memory.
+// Measured (docs/ENGINE.md). From the first on the one-bit codes of neighbours are exact enough to
+// be worth their bytes; below it four bits a component walk as fast in a fraction of the memory;
+// below the second a full vector is no longer than what codes need to be told apart.
 constexpr uint32_t kFastDimensionMin = 160;
+constexpr uint32_t kCodesDimensionMin = 64;
 
 QuantizerSpec best_quantizer(GraphLayout layout) {
   return {.kind = "rabitq", .bits = layout == GraphLayout::kFast ? 8u : 4u};

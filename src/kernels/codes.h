@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/polar.h"
+
 namespace ferres {
 
 /// A query of 15 bits a component: whole = 128 * high + low, |low| <= 64. The makers bound |whole|
-/// by kSplitMax(dim), so that no sum over codes of +-127 leaves 32 bits.
+/// by split_max(dim), so that no sum over codes of +-127 leaves 32 bits.
 struct SplitQuery {
   const int16_t* whole = nullptr;
   const int8_t* high = nullptr;
@@ -55,18 +57,38 @@ struct LaneSums {
   float from_signed = 0;
 };
 
+/// Packed codes: `bits` a component in dim * bits / 8 bytes. The bits that make up `bits` are parts
+/// one after another, the high ones first: 7 bits are a part of 4, one of 2 and one of 1. A part of
+/// w bits has dim * w / 8 bytes, of which byte j holds the components j, j + bytes, j + 2 *
+/// bytes..., from its low bits up: so 64 components at a time need a shift and a mask, and no
+/// shuffle. Unlike other codes they are not read beyond their end.
+constexpr size_t packed_bytes(size_t dim, uint32_t bits) {
+  return dim * bits / 8;
+}
+
+/// A component on a grid of 2^bits values around zero: code = floor(v * inverse) + 2^(bits - 1),
+/// cut to the grid, and stands for code - (2^bits - 1) / 2.
+struct GridSums {
+  float along = 0;    // sum of (v * inverse) * (code - middle)
+  float squared = 0;  // sum of (code - middle)^2
+};
+
 struct CodeKernels {
-  /// out[i] = sum of query[j] * rows[i][j], codes u8.
+  /// out[i] = sum of query[j] * rows[i][j], codes u8, modulo 2^32.
   void (*dot_u8)(const SplitQuery& query, const uint8_t* const* rows, size_t count, size_t dim,
                  int32_t* out);
   /// out[i] = sum of from[j] * (rows[i][j] - 128): codes against codes.
   void (*dot_u8_codes)(const uint8_t* from, const uint8_t* const* rows, size_t count, size_t dim,
                        int32_t* out);
-  /// Codes of 4 bits: byte j holds component j in its low nibble and dim / 2 + j in its high one.
-  /// `low` and `high` are the query's two halves, each padded with zeros to a multiple of 64.
-  void (*dot_u4)(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
-                 size_t dim, int32_t* out);
-  /// Bit i: the estimate of lane i is below `limit`. No lane whose estimate is NaN. `estimates`
+  /// out[i] = sum of query[j] * component j of rows[i]: packed codes of 1 to 7 bits. The query can
+  /// be read 64 bytes beyond its end.
+  void (*dot_packed)(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                     uint32_t bits, int32_t* out);
+  /// The components of a packed code of 1 to 8 bits, a byte each.
+  void (*unpack)(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out);
+  /// A code of 1 to 7 bits as a query: out[j] = 2 * component j - (2^bits - 1). Returns their sum.
+  int32_t (*unpack_centred)(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out);
+  /// Bit i: the estimate of lane i is below the limit. No lane whose estimate is NaN. `estimates`
   /// takes all 32.
   uint32_t (*filter_lanes)(const LaneBlock& block, const LaneQuery& query, size_t dim,
                            const LaneLimit& limit, float* estimates);
@@ -74,15 +96,23 @@ struct CodeKernels {
   LaneSums (*encode_lane)(const float* from, const float* to, size_t dim, uint32_t lane,
                           uint8_t* codes);
   /// tables[16 g + bits] = round(scale * (sum over the four of +-query, + if the bit is set, + a)),
-  /// where a is the sum of their magnitudes.
+  /// where a is the sum of their magnitudes; between 0 and 255, and 0 for what is no number.
   void (*lane_tables)(const float* query, size_t dim, float scale, uint8_t* tables);
-  /// whole = round(query * factor), and its two planes.
+  /// whole = round(query * factor), and its two planes; 0 for what is no number.
   void (*split)(const float* query, size_t dim, float factor, int16_t* whole, int8_t* high,
                 int8_t* low);
+  /// The sums of v's code on a grid (GridSums); NaN has the lowest code.
+  GridSums (*grid_sums)(const float* v, size_t dim, float inverse, uint32_t bits);
+  /// v's code on a grid, a byte a component.
+  void (*grid_codes)(const float* v, size_t dim, float inverse, uint32_t bits, uint8_t* codes);
   /// out[j] = scale * (code[j] - middle).
   void (*decode_u8)(const uint8_t* code, size_t dim, float scale, float middle, float* out);
   /// x = H(x * signs) * scale in place, H the Hadamard transform; n a power of two, >= 16.
   void (*hadamard)(float* x, const float* signs, size_t n, float scale);
+  /// The query's inner product with the unit vector of these dim - 1 angles (polar.h), of which 16
+  /// more bytes can be read; dim at most kPolarDimMax.
+  float (*polar_dot)(const PolarTables& tables, const float* query, const uint8_t* angles,
+                     size_t dim);
 };
 
 /// The table in force: that of kernels().isa.

@@ -70,23 +70,121 @@ void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count,
   }
 }
 
-void dot_u4(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
-            size_t dim, int32_t* out) {
-  const __m256i nibble = _mm256_set1_epi8(15);
+/// `count` < 32 bytes, an even number of them, and zero.
+__m256i first_bytes(const uint8_t* p, size_t count) {
+  alignas(32) uint8_t bytes[32];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), _mm256_setzero_si256());
+  size_t i = 0;
+  if ((count & 16) != 0) {
+    __builtin_memcpy(bytes, p, 16);
+    i = 16;
+  }
+  if ((count & 8) != 0) {
+    __builtin_memcpy(bytes + i, p + i, 8);
+    i += 8;
+  }
+  for (; i < count; i += 2)
+    __builtin_memcpy(bytes + i, p + i, 2);
+  return _mm256_load_si256(wide(bytes));
+}
+
+/// The components k of 32 bytes of a part of `width` bits.
+template <uint32_t width>
+__m256i components(__m256i codes, uint32_t k) {
+  const __m256i mask = _mm256_set1_epi8((1 << width) - 1);
+  return _mm256_and_si256(_mm256_srli_epi16(codes, static_cast<int>(k * width)), mask);
+}
+
+template <uint32_t width>
+__m256i sums_of_part(const int8_t* query, const uint8_t* part, size_t dim) {
+  const size_t bytes = packed_bytes(dim, width);
   const __m256i ones = _mm256_set1_epi16(1);
-  for (size_t i = 0; i < count; ++i) {
-    __m256i sum = _mm256_setzero_si256();
-    for (size_t j = 0; j < dim / 2; j += 32) {
-      const __m256i codes = _mm256_load_si256(wide(rows[i] + j));
-      // Two products of at most 15 * 128 each: no byte product saturates.
-      const __m256i pairs = _mm256_add_epi16(
-          _mm256_maddubs_epi16(_mm256_and_si256(codes, nibble), _mm256_load_si256(wide(low + j))),
-          _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble),
-                               _mm256_load_si256(wide(high + j))));
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+  __m256i sum = _mm256_setzero_si256();
+  for (size_t j = 0; j < bytes; j += 32) {
+    const __m256i codes =
+        bytes - j >= 32 ? _mm256_loadu_si256(wide(part + j)) : first_bytes(part + j, bytes - j);
+    // At most 2 * 2 products of 15 * 128 each: nothing saturates.
+    __m256i pairs = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (uint32_t k = 0; k < 8 / width; ++k) {
+      pairs = _mm256_add_epi16(
+          pairs, _mm256_maddubs_epi16(components<width>(codes, k),
+                                      _mm256_loadu_si256(wide(query + k * bytes + j))));
     }
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+  }
+  return sum;
+}
+
+void dot_packed(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                uint32_t bits, int32_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint8_t* part = rows[i];
+    __m256i sum = _mm256_setzero_si256();
+    if ((bits & 4) != 0) {
+      sum = sums_of_part<4>(query, part, dim);
+      part += packed_bytes(dim, 4);
+    }
+    if ((bits & 2) != 0) {
+      sum = _mm256_add_epi32(_mm256_slli_epi32(sum, 2), sums_of_part<2>(query, part, dim));
+      part += packed_bytes(dim, 2);
+    }
+    if ((bits & 1) != 0)
+      sum = _mm256_add_epi32(_mm256_slli_epi32(sum, 1), sums_of_part<1>(query, part, dim));
     out[i] = total(sum);
   }
+}
+
+/// Shifts what is in `out` up and puts a part below it.
+template <uint32_t width>
+void unpack_part(const uint8_t* part, size_t dim, uint8_t* out) {
+  const size_t bytes = packed_bytes(dim, width);
+  for (size_t k = 0; k < 8 / width; ++k) {
+    uint8_t* const to = out + k * bytes;
+    size_t j = 0;
+    for (; j + 32 <= bytes; j += 32) {
+      const __m256i value =
+          components<width>(_mm256_loadu_si256(wide(part + j)), static_cast<uint32_t>(k));
+      // No component has more than 8 bits: nothing moves into the byte above.
+      const __m256i upper = _mm256_slli_epi16(_mm256_loadu_si256(wide(to + j)), width);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + j), _mm256_or_si256(upper, value));
+    }
+    for (; j < bytes; ++j) {
+      to[j] = static_cast<uint8_t>(to[j] << width | (part[j] >> (k * width) & ((1 << width) - 1)));
+    }
+  }
+}
+
+void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
+  for (size_t i = 0; i < dim; i += 16) {
+    const __m128i value = bits == 8 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(code + i))
+                                    : _mm_setzero_si128();
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), value);
+  }
+  if ((bits & 4) != 0) {
+    unpack_part<4>(code, dim, out);
+    code += packed_bytes(dim, 4);
+  }
+  if ((bits & 2) != 0) {
+    unpack_part<2>(code, dim, out);
+    code += packed_bytes(dim, 2);
+  }
+  if ((bits & 1) != 0) unpack_part<1>(code, dim, out);
+}
+
+int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {
+  unpack(code, dim, bits, reinterpret_cast<uint8_t*>(out));
+  const int most = (1 << bits) - 1;
+  __m128i sums = _mm_setzero_si128();
+  for (size_t i = 0; i < dim; i += 16) {
+    auto* const at = reinterpret_cast<__m128i*>(out + i);
+    const __m128i value = _mm_loadu_si128(at);
+    sums = _mm_add_epi64(sums, _mm_sad_epu8(value, _mm_setzero_si128()));
+    _mm_storeu_si128(
+        at, _mm_sub_epi8(_mm_add_epi8(value, value), _mm_set1_epi8(static_cast<char>(most))));
+  }
+  const int sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2);
+  return 2 * sum - static_cast<int32_t>(dim) * most;
 }
 
 /// Eight sums of sixteen lanes (two halves of a register) to floats and to bits of the mask.
@@ -219,6 +317,47 @@ void split(const float* query, size_t dim, float factor, int16_t* whole, int8_t*
   }
 }
 
+struct Grid {
+  __m256 inverse;
+  __m256 half;
+  __m256 most;
+};
+Grid grid(float inverse, uint32_t bits) {
+  return {_mm256_set1_ps(inverse), _mm256_set1_ps(static_cast<float>(1 << (bits - 1))),
+          _mm256_set1_ps(static_cast<float>((1 << bits) - 1))};
+}
+__m256i grid_code(__m256 scaled, const Grid& g) {
+  // max gives its second operand for NaN.
+  const __m256 value = _mm256_max_ps(_mm256_add_ps(scaled, g.half), _mm256_setzero_ps());
+  return _mm256_cvttps_epi32(_mm256_min_ps(value, g.most));
+}
+
+GridSums grid_sums(const float* v, size_t dim, float inverse, uint32_t bits) {
+  const Grid g = grid(inverse, bits);
+  const __m256 middle = _mm256_mul_ps(g.most, _mm256_set1_ps(0.5f));
+  __m256 along[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  __m256 squared[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  for (size_t i = 0; i < dim; i += 16) {
+    for (size_t half = 0; half < 2; ++half) {
+      const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(v + i + 8 * half), g.inverse);
+      const __m256 code = _mm256_sub_ps(_mm256_cvtepi32_ps(grid_code(scaled, g)), middle);
+      along[half] = _mm256_add_ps(along[half], _mm256_mul_ps(scaled, code));
+      squared[half] = _mm256_add_ps(squared[half], _mm256_mul_ps(code, code));
+    }
+  }
+  return {fold(along[0], along[1]), fold(squared[0], squared[1])};
+}
+
+void grid_codes(const float* v, size_t dim, float inverse, uint32_t bits, uint8_t* codes) {
+  const Grid g = grid(inverse, bits);
+  for (size_t i = 0; i < dim; i += 8) {
+    const __m256i words = grid_code(_mm256_mul_ps(_mm256_loadu_ps(v + i), g.inverse), g);
+    const __m128i shorts =
+        _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(codes + i), _mm_packus_epi16(shorts, shorts));
+  }
+}
+
 void decode_u8(const uint8_t* code, size_t dim, float scale, float middle, float* out) {
   for (size_t i = 0; i < dim; i += 8) {
     const __m256 value = _mm256_cvtepi32_ps(
@@ -262,9 +401,10 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx2CodeKernels = {dot_u8,       dot_u8_codes, dot_u4,
-                                      filter_lanes, encode_lane,  lane_tables,
-                                      split,        decode_u8,    hadamard};
+const CodeKernels kAvx2CodeKernels = {dot_u8,         dot_u8_codes,  dot_packed,  unpack,
+                                      unpack_centred, filter_lanes,  encode_lane, lane_tables,
+                                      split,          grid_sums,     grid_codes,  decode_u8,
+                                      hadamard,       polar_dot_avx2};
 
 }  // namespace ferres
 FERRES_TARGET_END

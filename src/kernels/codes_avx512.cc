@@ -32,6 +32,10 @@ __m512i load(const void* p) {
   return _mm512_load_si512(p);
 }
 
+__mmask64 first_bytes(size_t count) {
+  return count >= kBytes ? ~__mmask64{0} : (__mmask64{1} << count) - 1;
+}
+
 /// The four totals of four registers of sixteen sums, in order.
 __m128i totals(const __m512i* sums) {
   const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[0], sums[1]),
@@ -97,8 +101,7 @@ void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count,
       sums[r] = _mm512_setzero_si512();
     for (size_t j = 0; j < dim; j += kBytes) {
       // Beyond dim the row holds anything: `from` counts as zero there.
-      const __mmask64 inside = dim - j >= kBytes ? ~__mmask64{0} : (__mmask64{1} << (dim - j)) - 1;
-      const __m512i codes = _mm512_maskz_loadu_epi8(inside, from + j);
+      const __m512i codes = _mm512_maskz_loadu_epi8(first_bytes(dim - j), from + j);
 #pragma GCC unroll 4
       for (size_t r = 0; r < 4; ++r) {
         sums[r] = _mm512_dpbusd_epi32(sums[r], codes, _mm512_xor_si512(load(four[r] + j), flip));
@@ -107,24 +110,101 @@ void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count,
   });
 }
 
-void dot_u4(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
-            size_t dim, int32_t* out) {
-  const __m512i nibble = _mm512_set1_epi8(15);
+/// The components k of 64 bytes of a part of `width` bits.
+template <uint32_t width>
+__m512i components(__m512i codes, uint32_t k) {
+  return _mm512_and_si512(_mm512_srli_epi16(codes, k * width), _mm512_set1_epi8((1 << width) - 1));
+}
+
+/// sums[r] * 2^width + the sums over a part of `width` bits that starts at `offset`.
+template <uint32_t width>
+void add_part(const int8_t* query, const uint8_t* const* four, size_t offset, size_t dim,
+              __m512i* sums) {
+  const size_t bytes = packed_bytes(dim, width);
+#pragma GCC unroll 4
+  for (size_t r = 0; r < 4; ++r)
+    sums[r] = _mm512_slli_epi32(sums[r], width);
+  for (size_t j = 0; j < bytes; j += kBytes) {
+    const __mmask64 inside = first_bytes(bytes - j);
+    __m512i codes[4];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; ++r)
+      codes[r] = _mm512_maskz_loadu_epi8(inside, four[r] + offset + j);
+#pragma GCC unroll 8
+    for (uint32_t k = 0; k < 8 / width; ++k) {
+      const __m512i part = _mm512_loadu_si512(query + k * bytes + j);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < 4; ++r)
+        sums[r] = _mm512_dpbusd_epi32(sums[r], components<width>(codes[r], k), part);
+    }
+  }
+}
+
+void dot_packed(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                uint32_t bits, int32_t* out) {
   by_fours(rows, count, out, [&](const uint8_t* const* four, __m512i* sums) {
     for (size_t r = 0; r < 4; ++r)
       sums[r] = _mm512_setzero_si512();
-    for (size_t j = 0; j < dim / 2; j += kBytes) {
-      const __m512i query_low = load(low + j);
-      const __m512i query_high = load(high + j);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < 4; ++r) {
-        const __m512i codes = load(four[r] + j);
-        sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_and_si512(codes, nibble), query_low);
-        sums[r] = _mm512_dpbusd_epi32(
-            sums[r], _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble), query_high);
-      }
+    size_t offset = 0;
+    if ((bits & 4) != 0) {
+      add_part<4>(query, four, offset, dim, sums);
+      offset += packed_bytes(dim, 4);
     }
+    if ((bits & 2) != 0) {
+      add_part<2>(query, four, offset, dim, sums);
+      offset += packed_bytes(dim, 2);
+    }
+    if ((bits & 1) != 0) add_part<1>(query, four, offset, dim, sums);
   });
+}
+
+/// Shifts what is in `out` up and puts a part below it.
+template <uint32_t width>
+void unpack_part(const uint8_t* part, size_t dim, uint8_t* out) {
+  const size_t bytes = packed_bytes(dim, width);
+  for (size_t j = 0; j < bytes; j += kBytes) {
+    const __mmask64 inside = first_bytes(bytes - j);
+    const __m512i codes = _mm512_maskz_loadu_epi8(inside, part + j);
+    for (uint32_t k = 0; k < 8 / width; ++k) {
+      uint8_t* const to = out + k * bytes + j;
+      // No component has more than 8 bits: nothing moves into the byte above.
+      const __m512i upper = _mm512_slli_epi16(_mm512_maskz_loadu_epi8(inside, to), width);
+      _mm512_mask_storeu_epi8(to, inside, _mm512_or_si512(upper, components<width>(codes, k)));
+    }
+  }
+}
+
+void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
+  for (size_t i = 0; i < dim; i += kBytes) {
+    const __mmask64 inside = first_bytes(dim - i);
+    const __m512i value =
+        bits == 8 ? _mm512_maskz_loadu_epi8(inside, code + i) : _mm512_setzero_si512();
+    _mm512_mask_storeu_epi8(out + i, inside, value);
+  }
+  if ((bits & 4) != 0) {
+    unpack_part<4>(code, dim, out);
+    code += packed_bytes(dim, 4);
+  }
+  if ((bits & 2) != 0) {
+    unpack_part<2>(code, dim, out);
+    code += packed_bytes(dim, 2);
+  }
+  if ((bits & 1) != 0) unpack_part<1>(code, dim, out);
+}
+
+int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {
+  unpack(code, dim, bits, reinterpret_cast<uint8_t*>(out));
+  const int most = (1 << bits) - 1;
+  __m128i sums = _mm_setzero_si128();
+  for (size_t i = 0; i < dim; i += 16) {
+    auto* const at = reinterpret_cast<__m128i*>(out + i);
+    const __m128i value = _mm_loadu_si128(at);
+    sums = _mm_add_epi64(sums, _mm_sad_epu8(value, _mm_setzero_si128()));
+    _mm_storeu_si128(
+        at, _mm_sub_epi8(_mm_add_epi8(value, value), _mm_set1_epi8(static_cast<char>(most))));
+  }
+  const int sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2);
+  return 2 * sum - static_cast<int32_t>(dim) * most;
 }
 
 /// Sums of 16 bits for lanes 0-7 (in four copies) and 8-15 to sixteen floats.
@@ -219,7 +299,8 @@ void lane_tables(const float* query, size_t dim, float scale, uint8_t* tables) {
       const __m512 part = _mm512_set1_ps(q[k]);
       sum = _mm512_mask_add_ps(_mm512_sub_ps(sum, part), kPlus[k], sum, part);
     }
-    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(sum, _mm512_set1_ps(scale)));
+    const __m512i whole = _mm512_max_epi32(
+        _mm512_cvtps_epi32(_mm512_mul_ps(sum, _mm512_set1_ps(scale))), _mm512_setzero_si512());
     _mm_storeu_si128(reinterpret_cast<__m128i*>(tables + 16 * group),
                      _mm512_cvtusepi32_epi8(whole));
   }
@@ -235,6 +316,43 @@ void split(const float* query, size_t dim, float factor, int16_t* whole, int8_t*
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(whole + i), _mm512_cvtepi32_epi16(value));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(high + i), _mm512_cvtepi32_epi8(upper));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtepi32_epi8(lower));
+  }
+}
+
+struct Grid {
+  __m512 inverse;
+  __m512 half;
+  __m512 most;
+};
+Grid grid(float inverse, uint32_t bits) {
+  return {_mm512_set1_ps(inverse), _mm512_set1_ps(static_cast<float>(1 << (bits - 1))),
+          _mm512_set1_ps(static_cast<float>((1 << bits) - 1))};
+}
+__m512i grid_code(__m512 scaled, const Grid& g) {
+  // max gives its second operand for NaN.
+  const __m512 value = _mm512_max_ps(_mm512_add_ps(scaled, g.half), _mm512_setzero_ps());
+  return _mm512_cvttps_epi32(_mm512_min_ps(value, g.most));
+}
+
+GridSums grid_sums(const float* v, size_t dim, float inverse, uint32_t bits) {
+  const Grid g = grid(inverse, bits);
+  const __m512 middle = _mm512_mul_ps(g.most, _mm512_set1_ps(0.5f));
+  __m512 along = _mm512_setzero_ps();
+  __m512 squared = along;
+  for (size_t i = 0; i < dim; i += 16) {
+    const __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(v + i), g.inverse);
+    const __m512 code = _mm512_sub_ps(_mm512_cvtepi32_ps(grid_code(scaled, g)), middle);
+    along = _mm512_add_ps(along, _mm512_mul_ps(scaled, code));
+    squared = _mm512_add_ps(squared, _mm512_mul_ps(code, code));
+  }
+  return {fold(along), fold(squared)};
+}
+
+void grid_codes(const float* v, size_t dim, float inverse, uint32_t bits, uint8_t* codes) {
+  const Grid g = grid(inverse, bits);
+  for (size_t i = 0; i < dim; i += 16) {
+    const __m512i words = grid_code(_mm512_mul_ps(_mm512_loadu_ps(v + i), g.inverse), g);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtepi32_epi8(words));
   }
 }
 
@@ -277,9 +395,10 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx512CodeKernels = {dot_u8,       dot_u8_codes, dot_u4,
-                                        filter_lanes, encode_lane,  lane_tables,
-                                        split,        decode_u8,    hadamard};
+const CodeKernels kAvx512CodeKernels = {dot_u8,         dot_u8_codes,    dot_packed,  unpack,
+                                        unpack_centred, filter_lanes,    encode_lane, lane_tables,
+                                        split,          grid_sums,       grid_codes,  decode_u8,
+                                        hadamard,       polar_dot_avx512};
 
 }  // namespace ferres
 FERRES_TARGET_END

@@ -1,9 +1,11 @@
 // The kernels on codes in plain C++: for CPUs without AVX2, and the form that the others are tested
 // against. Thread-safe: pure functions.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/codes.h"
 #include "kernels/tables.h"
@@ -22,10 +24,10 @@ constexpr size_t kGroupBytes = 16;  // of codes and of a table, for four dimensi
 void dot_u8(const SplitQuery& query, const uint8_t* const* rows, size_t count, size_t dim,
             int32_t* out) {
   for (size_t i = 0; i < count; ++i) {
-    int32_t sum = 0;
+    uint32_t sum = 0;  // may go round
     for (size_t j = 0; j < dim; ++j)
-      sum += query.whole[j] * rows[i][j];
-    out[i] = sum;
+      sum += static_cast<uint32_t>(query.whole[j] * rows[i][j]);
+    out[i] = static_cast<int32_t>(sum);
   }
 }
 
@@ -39,14 +41,55 @@ void dot_u8_codes(const uint8_t* from, const uint8_t* const* rows, size_t count,
   }
 }
 
-void dot_u4(const int8_t* low, const int8_t* high, const uint8_t* const* rows, size_t count,
-            size_t dim, int32_t* out) {
+/// Calls take(component, value of these `width` bits) over one part of a packed code.
+template <class Take>
+void over_part(const uint8_t* part, size_t dim, uint32_t width, Take&& take) {
+  const size_t bytes = packed_bytes(dim, width);
+  const uint32_t mask = (1u << width) - 1;
+  for (size_t j = 0; j < bytes; ++j) {
+    for (size_t k = 0; k < 8 / width; ++k)
+      take(k * bytes + j, static_cast<int32_t>(part[j] >> (k * width) & mask));
+  }
+}
+
+void dot_packed(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                uint32_t bits, int32_t* out) {
   for (size_t i = 0; i < count; ++i) {
+    const uint8_t* part = rows[i];
     int32_t sum = 0;
-    for (size_t j = 0; j < dim / 2; ++j)
-      sum += low[j] * (rows[i][j] & 15) + high[j] * (rows[i][j] >> 4);
+    for (uint32_t width = 4; width > 0; width /= 2) {
+      if ((bits & width) == 0) continue;
+      sum *= 1 << width;
+      over_part(part, dim, width, [&](size_t j, int32_t value) { sum += query[j] * value; });
+      part += packed_bytes(dim, width);
+    }
     out[i] = sum;
   }
+}
+
+void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
+  if (bits == 8) {
+    std::memcpy(out, code, dim);
+    return;
+  }
+  std::memset(out, 0, dim);
+  for (uint32_t width = 4; width > 0; width /= 2) {
+    if ((bits & width) == 0) continue;
+    over_part(code, dim, width, [&](size_t j, int32_t value) {
+      out[j] = static_cast<uint8_t>(out[j] << width | value);
+    });
+    code += packed_bytes(dim, width);
+  }
+}
+
+int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {
+  unpack(code, dim, bits, reinterpret_cast<uint8_t*>(out));
+  int32_t sum = 0;
+  for (size_t j = 0; j < dim; ++j) {
+    out[j] = static_cast<int8_t>(2 * out[j] - ((1 << bits) - 1));
+    sum += out[j];
+  }
+  return sum;
 }
 
 /// The lane of a byte of a group: even bytes are lanes 0-7, odd ones 8-15.
@@ -118,7 +161,9 @@ void lane_tables(const float* query, size_t dim, float scale, uint8_t* tables) {
       float sum = magnitude;
       for (uint32_t k = 0; k < 4; ++k)
         sum = (bits >> k & 1) != 0 ? sum + q[k] : sum - q[k];
-      tables[group * kGroupBytes + bits] = static_cast<uint8_t>(std::lrintf(sum * scale));
+      // What is no number is a large negative one here.
+      const long whole = std::clamp(std::lrintf(sum * scale), 0L, 255L);
+      tables[group * kGroupBytes + bits] = static_cast<uint8_t>(whole);
     }
   }
 }
@@ -132,6 +177,32 @@ void split(const float* query, size_t dim, float factor, int16_t* whole, int8_t*
     high[i] = static_cast<int8_t>(upper);
     low[i] = static_cast<int8_t>(value - 128 * upper);
   }
+}
+
+int32_t grid_code(float v, float inverse, uint32_t bits) {
+  const float value = v * inverse + static_cast<float>(1 << (bits - 1));
+  const float least = value > 0 ? value : 0.0f;  // NaN too
+  const auto most = static_cast<float>((1 << bits) - 1);
+  return static_cast<int32_t>(least < most ? least : most);
+}
+
+GridSums grid_sums(const float* v, size_t dim, float inverse, uint32_t bits) {
+  const float middle = static_cast<float>((1 << bits) - 1) / 2;
+  std::array<float, 16> along{};
+  std::array<float, 16> squared{};
+  for (size_t i = 0; i < dim; i += 16) {
+    for (size_t j = 0; j < 16; ++j) {
+      const float code = static_cast<float>(grid_code(v[i + j], inverse, bits)) - middle;
+      along[j] = along[j] + v[i + j] * inverse * code;
+      squared[j] = squared[j] + code * code;
+    }
+  }
+  return {fold(along), fold(squared)};
+}
+
+void grid_codes(const float* v, size_t dim, float inverse, uint32_t bits, uint8_t* codes) {
+  for (size_t i = 0; i < dim; ++i)
+    codes[i] = static_cast<uint8_t>(grid_code(v[i], inverse, bits));
 }
 
 void decode_u8(const uint8_t* code, size_t dim, float scale, float middle, float* out) {
@@ -158,8 +229,9 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kScalarCodeKernels = {dot_u8,       dot_u8_codes, dot_u4,
-                                        filter_lanes, encode_lane,  lane_tables,
-                                        split,        decode_u8,    hadamard};
+const CodeKernels kScalarCodeKernels = {dot_u8,         dot_u8_codes,    dot_packed,  unpack,
+                                        unpack_centred, filter_lanes,    encode_lane, lane_tables,
+                                        split,          grid_sums,       grid_codes,  decode_u8,
+                                        hadamard,       polar_dot_scalar};
 
 }  // namespace ferres

@@ -4,6 +4,7 @@
 #pragma once
 #include "kernels/codes.h"
 #include "kernels/distance.h"
+#include "kernels/polar.h"
 
 namespace ferres {
 
@@ -14,6 +15,15 @@ extern const DistanceKernels kAvx2Kernels;  // AVX2 and FMA
 extern const CodeKernels kAvx2CodeKernels;
 extern const CodeKernels kAvx512CodeKernels;
 extern const DistanceKernels kAvx512Kernels;  // AVX-512F, and what Avx2 needs
+#endif
+
+float polar_dot_scalar(const PolarTables& tables, const float* query, const uint8_t* angles,
+                       size_t dim);
+#if defined(__x86_64__)
+float polar_dot_avx2(const PolarTables& tables, const float* query, const uint8_t* angles,
+                     size_t dim);
+float polar_dot_avx512(const PolarTables& tables, const float* query, const uint8_t* angles,
+                       size_t dim);
 #endif
 
 }  // namespace ferres

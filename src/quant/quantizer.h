@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/aligned.h"
 #include "base/status.h"
@@ -37,8 +38,7 @@ struct CodeQuery {
   AlignedVector<int8_t> low;
   AlignedVector<float> scratch;
   float scale = 0;         // of one unit of the integer query
-  int64_t whole_sum = 0;   // of `whole`
-  float sum = 0;           // of a float query that stands for the integer one
+  int64_t whole_sum = 0;   // of its components
   float squared_norm = 0;  // of the values
   float constant = 0;
 
@@ -52,9 +52,14 @@ class Quantizer {
   virtual std::string_view name() const = 0;
   virtual uint32_t dim() const = 0;
   virtual uint32_t code_bytes() const = 0;
-  /// How many of the nearest by code to look at again on full vectors for the k nearest: measured
-  /// to give what all of them would, within noise.
-  virtual uint32_t rescore_depth(uint32_t k) const = 0;
+  /// How many of the nearest by code to look at again on full vectors for the k nearest: the fewer
+  /// bits a component, the more.
+  uint32_t rescore_depth(uint32_t k) const {
+    const uint32_t bits = (code_bytes() - 8) * 8 / dim();  // 8: what codes have at their end
+    if (bits >= 7) return k + k / 4 + 2;
+    if (bits >= 4) return 2 * k + 10;
+    return bits >= 2 ? 4 * k + 20 : 10 * k + 50;
+  }
 
   /// Learns from `rows` vectors of dim() floats, one after another. Those that need no training
   /// ignore it. What was learnt is part of the index: parameters() gives its bytes and
@@ -74,20 +79,27 @@ class Quantizer {
   /// out[i] = distance from one code to another, for choosing edges.
   virtual void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,
                                  float* out) const = 0;
+  /// What `distance`, which distances() gave for the code, is off by: one standard deviation over
+  /// random rotations. Errors are nearly normal, so three cover all but a few in a thousand. Cheap,
+  /// for deciding what to look at again on full vectors.
+  virtual float deviation(const CodeQuery& query, const std::byte* code, float distance) const = 0;
 };
 
 /// What a collection's configuration asks for.
 struct QuantizerSpec {
   std::string kind = "rabitq";  // a row of registry.cc
   uint32_t bits = 8;
-  float quantile = 99.5f;  // sq8: of the range that is covered, 0 to 100
+  float quantile = 99.5f;  // sq8: the share of a sample that the range covers, in percent; at most
+                           // 1 is a fraction
 
   bool operator==(const QuantizerSpec&) const = default;
 };
 
-/// kInvalidArgument for an unknown kind or a number of bits that it does not have. `dim` is the
-/// padded one.
+/// kInvalidArgument for an unknown kind, a number of bits that it does not have, or a `dim` (the
+/// padded one) that is no multiple of 16 up to 4096, or a quantile outside (0, 100].
 Result<std::unique_ptr<Quantizer>> create_quantizer(const QuantizerSpec& spec, CodeMetric metric,
                                                     uint32_t dim);
+/// Every row of the registry with each number of bits that it has: tests and benchmarks go over it.
+std::vector<QuantizerSpec> known_quantizers();
 
 }  // namespace ferres

@@ -1,27 +1,49 @@
-// See rabitq.h. Layouts: 8 bits: dim bytes, then Tail8; 4 bits: dim / 2 bytes, then Tail4.
+// See rabitq.h. Layouts: 8 bits: dim bytes of component + 128, then Tail8; fewer: a packed code
+// (kernels/codes.h), then PackedTail, whose eight bytes leave a code of 112 dimensions and 4 bits,
+// or of 384 and one bit, in one cache line.
 #include "quant/rabitq.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
+
+#include "quant/code_math.h"
+#include "quant/packed.h"
 
 namespace ferres {
 namespace {
 
 constexpr int32_t kMiddle8 = 128;
-constexpr float kMiddle4 = 7.5f;
-constexpr float kFar = 1e30f;  // a squared norm beyond it is cut: its square must stay a float
 
 struct Tail8 {
   float squared_norm = 0;
   float scale = 0;
   int32_t sum = 0;  // of (code - 128)
-  float unused = 0;
+  float error = 0;  // what is across: |v|^2 |code|^2 / (code.v)^2 - 1
 };
-struct Tail4 {
+
+struct PackedTail {
   float squared_norm = 0;
-  float scale = 0;
+  uint32_t factor = 0;  // see pack_factor
 };
+
+/// 24 bits of the scale, a float >= 0 without its sign and its last seven bits, which is far finer
+/// than codes of 7 bits need; below them the error as 2^(12 - e / 6), rounded up.
+uint32_t pack_factor(float scale, float error) {
+  const auto bits = std::bit_cast<uint32_t>(scale);
+  const uint32_t e = error <= 0 ? 255
+                                : static_cast<uint32_t>(std::clamp(
+                                      std::floor((12 - std::log2(error)) * 6), 0.0f, 255.0f));
+  return std::min((bits + 64) >> 7, 0xFEFFFFu) << 8 | e;
+}
+float factor_scale(uint32_t factor) {
+  return std::bit_cast<float>(factor >> 8 << 7);
+}
+float factor_error(uint32_t factor) {
+  return std::exp2(12 - static_cast<float>(factor & 255) / 6);
+}
 
 template <class Tail>
 Tail tail_of(const std::byte* code, size_t code_part) {
@@ -32,34 +54,6 @@ Tail tail_of(const std::byte* code, size_t code_part) {
 
 const uint8_t* bytes_of(const std::byte* code) {
   return reinterpret_cast<const uint8_t*>(code);
-}
-
-/// Sixteen sums side by side, folded at the end: quick without being told how, and the same bits
-/// everywhere.
-template <class Term>
-float sum_of(size_t n, Term&& term) {
-  float sums[16] = {};
-  for (size_t i = 0; i < n; i += 16) {
-    for (size_t j = 0; j < 16; ++j)
-      sums[j] += term(i + j);
-  }
-  for (size_t width = 8; width > 0; width /= 2) {
-    for (size_t j = 0; j < width; ++j)
-      sums[j] += sums[j + width];
-  }
-  return sums[0];
-}
-
-float squared_norm(const float* v, size_t dim) {
-  const float sum = sum_of(dim, [v](size_t i) { return v[i] * v[i]; });
-  return sum < kFar ? sum : kFar;  // NaN too
-}
-
-float largest(const float* v, size_t dim) {
-  float most = 0;
-  for (size_t i = 0; i < dim; ++i)
-    most = std::max(most, std::fabs(v[i]));
-  return most;
 }
 
 class Rabitq : public Quantizer {
@@ -76,7 +70,12 @@ class Rabitq : public Quantizer {
 
  protected:
   float finish(float query_norm, float code_norm, float product) const {
-    return metric_ == CodeMetric::kL2 ? query_norm + code_norm - 2 * product : -product;
+    return finish_distance(metric_, query_norm, code_norm, product);
+  }
+  /// From what the distance says of the query's part across v: the only one that errs.
+  float deviation_of(const CodeQuery& query, float norm, float error, float distance) const {
+    const QueryParts parts = query_parts(metric_, query.squared_norm, norm, distance);
+    return code_deviation(metric_, parts.across, norm * error, dim_);
   }
 
   const CodeMetric metric_;
@@ -88,23 +87,29 @@ class Rabitq8 final : public Rabitq {
   using Rabitq::Rabitq;
   std::string_view name() const override { return "rabitq8"; }
   uint32_t code_bytes() const override { return dim_ + sizeof(Tail8); }
-  uint32_t rescore_depth(uint32_t k) const override { return k + k / 4 + 2; }
 
   void encode(const float* v, std::byte* code) const override {
     auto* const out = reinterpret_cast<uint8_t*>(code);
     Tail8 tail;
     tail.squared_norm = squared_norm(v, dim_);
-    const float most = largest(v, dim_);
-    const bool usable = std::isfinite(most) && most > 0;
-    const float inverse = usable ? 127 / most : 0;
-    float along = 0;
+    const float inverse = inverse_of(largest(v, dim_), 127);
     for (uint32_t i = 0; i < dim_; ++i) {
-      const auto value = usable ? static_cast<int32_t>(std::lrintf(v[i] * inverse)) : 0;
+      const auto value = static_cast<int32_t>(std::lrintf(v[i] * inverse));
       out[i] = static_cast<uint8_t>(value + kMiddle8);
       tail.sum += value;
     }
-    along = sum_of(dim_, [&](size_t i) { return v[i] * static_cast<float>(out[i] - kMiddle8); });
-    if (usable && along > 0) tail.scale = tail.squared_norm / along;
+    // In units of the step, in which nothing overflows.
+    const float along = sum_of(
+        dim_, [&](size_t i) { return v[i] * inverse * static_cast<float>(out[i] - kMiddle8); });
+    if (along > 0) {
+      const float norm = sum_of(dim_, [&](size_t i) { return v[i] * inverse * (v[i] * inverse); });
+      const float code_norm = sum_of(dim_, [&](size_t i) {
+        const auto value = static_cast<float>(out[i] - kMiddle8);
+        return value * value;
+      });
+      tail.scale = tail.squared_norm * inverse / along;
+      tail.error = std::max(0.0f, norm / along * (code_norm / along) - 1);
+    }
     std::memcpy(code + dim_, &tail, sizeof tail);
   }
 
@@ -114,193 +119,149 @@ class Rabitq8 final : public Rabitq {
   }
 
   void prepare(CodeQuery& query) const override {
-    const float* const v = query.values.data();
-    query.squared_norm = squared_norm(v, dim_);
-    const float most = largest(v, dim_);
-    const bool usable = std::isfinite(most) && most > 0;
-    const auto range = static_cast<float>(split_max(dim_));
-    query.scale = usable ? most / range : 0;
-    query.whole.resize(dim_);
-    query.high.resize(dim_);
-    query.low.resize(dim_);
-    code_kernels().split(v, dim_, usable ? range / most : 0, query.whole.data(), query.high.data(),
-                         query.low.data());
-    query.whole_sum = 0;
-    for (uint32_t i = 0; i < dim_; ++i)
-      query.whole_sum += query.whole[i];
+    query.squared_norm = squared_norm(query.values.data(), dim_);
+    split_query(query.values.data(), dim_, kLong, query);
   }
 
   void distances(const CodeQuery& query, const std::byte* const* codes, size_t count,
                  float* out) const override {
-    int32_t sums[kBatch];
-    const auto middle = static_cast<uint32_t>(query.whole_sum) * kMiddle8;
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
-      code_kernels().dot_u8(query.split(), reinterpret_cast<const uint8_t* const*>(codes + done), n,
-                            dim_, sums);
-      for (size_t i = 0; i < n; ++i) {
-        const auto tail = tail_of<Tail8>(codes[done + i], dim_);
-        // Unsigned: the sums may have gone round, their difference has not.
-        const auto product = static_cast<int32_t>(static_cast<uint32_t>(sums[i]) - middle);
-        out[done + i] = finish(query.squared_norm, tail.squared_norm,
-                               tail.scale * (query.scale * static_cast<float>(product)));
-      }
-    }
+    for_products(query, codes, count, dim_, [&](size_t i, float product) {
+      const auto tail = tail_of<Tail8>(codes[i], dim_);
+      out[i] = finish(query.squared_norm, tail.squared_norm, tail.scale * (query.scale * product));
+    });
   }
 
   void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,
                          float* out) const override {
-    int32_t sums[kBatch];
     const auto own = tail_of<Tail8>(from, dim_);
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
-      code_kernels().dot_u8_codes(
-          bytes_of(from), reinterpret_cast<const uint8_t* const*>(codes + done), n, dim_, sums);
-      for (size_t i = 0; i < n; ++i) {
-        const auto tail = tail_of<Tail8>(codes[done + i], dim_);
-        const auto product = static_cast<float>(sums[i] - kMiddle8 * tail.sum);
-        out[done + i] =
-            finish(own.squared_norm, tail.squared_norm, own.scale * (tail.scale * product));
-      }
-    }
+    for_code_products(from, codes, count, dim_, [&](size_t i, int32_t product) {
+      const auto tail = tail_of<Tail8>(codes[i], dim_);
+      const auto centred = static_cast<float>(product - kMiddle8 * tail.sum);
+      out[i] = finish(own.squared_norm, tail.squared_norm, own.scale * (tail.scale * centred));
+    });
   }
 
- private:
-  static constexpr size_t kBatch = 64;
+  float deviation(const CodeQuery& query, const std::byte* code, float distance) const override {
+    const auto tail = tail_of<Tail8>(code, dim_);
+    return deviation_of(query, tail.squared_norm, tail.error, distance);
+  }
 };
 
-class Rabitq4 final : public Rabitq {
+class RabitqPacked final : public Rabitq {
  public:
-  using Rabitq::Rabitq;
-  std::string_view name() const override { return "rabitq4"; }
-  uint32_t code_bytes() const override { return dim_ / 2 + sizeof(Tail4); }
-  uint32_t rescore_depth(uint32_t k) const override { return 2 * k + 10; }
+  RabitqPacked(CodeMetric metric, uint32_t dim, uint32_t bits)
+      : Rabitq(metric, dim),
+        bits_(bits),
+        packed_(static_cast<uint32_t>(packed_bytes(dim, bits))),
+        wide_(bits >= kWideQueryBits) {}
+  std::string_view name() const override {
+    static constexpr std::array<std::string_view, 8> kNames = {
+        "", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq5", "rabitq6", "rabitq7"};
+    return kNames[bits_];
+  }
+  uint32_t code_bytes() const override { return packed_ + sizeof(PackedTail); }
 
   void encode(const float* v, std::byte* code) const override {
-    Tail4 tail;
+    PackedTail tail;
     tail.squared_norm = squared_norm(v, dim_);
     const float most = largest(v, dim_);
-    float inverse = 0;
-    float along = 0;
-    if (std::isfinite(most) && most > 0) {
-      const float step = best_step(v, most);
-      inverse = 1 / step;
-      along = sum_of(dim_, [&](size_t i) { return (level(v[i], inverse) - kMiddle4) * v[i]; });
+    float inverse = inverse_of(most, 1);
+    if (inverse > 0) {
+      const float unit = inverse;
+      const float norm = sum_of(dim_, [&](size_t i) { return v[i] * unit * (v[i] * unit); });
+      if (bits_ > 1) inverse = best_inverse(v, unit, norm);
+      const GridSums sums = code_kernels().grid_sums(v, dim_, inverse, bits_);
+      const float along = sums.along * (unit / inverse);
+      const float error = norm / along * (sums.squared / along) - 1;
+      tail.factor = pack_factor(tail.squared_norm * inverse / sums.along, error);
     }
-    if (along > 0) tail.scale = tail.squared_norm / along;
-    const uint32_t half = dim_ / 2;
-    for (uint32_t i = 0; i < half; ++i) {
-      const auto low = static_cast<uint32_t>(level(v[i], inverse));
-      const auto high = static_cast<uint32_t>(level(v[half + i], inverse));
-      code[i] = static_cast<std::byte>(low | high << 4);
-    }
-    std::memcpy(code + half, &tail, sizeof tail);
+    alignas(64) uint8_t components[kDimMax];
+    code_kernels().grid_codes(v, dim_, inverse, bits_, components);
+    pack(components, dim_, bits_, code);
+    std::memcpy(code + packed_, &tail, sizeof tail);
   }
 
   void decode(const std::byte* code, float* v) const override {
-    const uint32_t half = dim_ / 2;
-    const auto tail = tail_of<Tail4>(code, half);
-    for (uint32_t i = 0; i < half; ++i) {
-      const auto both = static_cast<uint32_t>(code[i]);
-      v[i] = tail.scale * (static_cast<float>(both & 15) - kMiddle4);
-      v[half + i] = tail.scale * (static_cast<float>(both >> 4) - kMiddle4);
-    }
+    alignas(64) uint8_t components[kDimMax];
+    code_kernels().unpack(bytes_of(code), dim_, bits_, components);
+    const float middle = 0.5f * static_cast<float>((1 << bits_) - 1);
+    const auto tail = tail_of<PackedTail>(code, packed_);
+    code_kernels().decode_u8(components, dim_, factor_scale(tail.factor), middle, v);
   }
 
   void prepare(CodeQuery& query) const override {
-    const float* const v = query.values.data();
-    const uint32_t half = dim_ / 2;
-    query.squared_norm = squared_norm(v, dim_);
-    const float most = largest(v, dim_);
-    const bool usable = std::isfinite(most) && most > 0;
-    query.scale = usable ? most / 127 : 0;
-    const float inverse = usable ? 127 / most : 0;
-    query.low.resize(half);
-    query.high.resize(half);
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < half; ++i) {
-      query.low[i] = static_cast<int8_t>(std::lrintf(v[i] * inverse));
-      query.high[i] = static_cast<int8_t>(std::lrintf(v[half + i] * inverse));
-      sum += query.low[i] + query.high[i];
-    }
-    query.sum = static_cast<float>(sum);
+    query.squared_norm = squared_norm(query.values.data(), dim_);
+    prepare_packed(query.values.data(), dim_, bits_, query);
   }
 
   void distances(const CodeQuery& query, const std::byte* const* codes, size_t count,
                  float* out) const override {
-    score(query.low.data(), query.high.data(), query.scale, query.sum, query.squared_norm, codes,
-          count, out);
+    score(query, wide_, codes, count, out);
   }
 
   void distances_between(const std::byte* from, const std::byte* const* codes, size_t count,
                          float* out) const override {
-    // The code as a query in units of half a step: 2 * code - 15.
-    alignas(64) int8_t low[kHalfMax] = {};
-    alignas(64) int8_t high[kHalfMax] = {};
-    const uint32_t half = dim_ / 2;
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < half; ++i) {
-      const auto both = static_cast<int32_t>(from[i]);
-      low[i] = static_cast<int8_t>(2 * (both & 15) - 15);
-      high[i] = static_cast<int8_t>(2 * (both >> 4) - 15);
-      sum += low[i] + high[i];
-    }
-    const auto own = tail_of<Tail4>(from, half);
-    score(low, high, own.scale / 2, static_cast<float>(sum), own.squared_norm, codes, count, out);
+    thread_local CodeQuery query;
+    const auto own = tail_of<PackedTail>(from, packed_);
+    prepare_from_packed(from, dim_, bits_, query);
+    query.scale *= factor_scale(own.factor);
+    query.squared_norm = own.squared_norm;
+    score(query, false, codes, count, out);
+  }
+
+  float deviation(const CodeQuery& query, const std::byte* code, float distance) const override {
+    const auto tail = tail_of<PackedTail>(code, packed_);
+    return deviation_of(query, tail.squared_norm, factor_error(tail.factor), distance);
   }
 
  private:
-  static constexpr size_t kBatch = 64;
-  static constexpr size_t kHalfMax = 2048;
-  static constexpr int kSteps = 12;
-
-  static float level(float value, float inverse) {
-    return std::clamp(std::floor(value * inverse) + 8, 0.0f, 15.0f);
-  }
-
-  /// The step whose code has the smallest angle to v.
-  float best_step(const float* v, float most) const {
+  /// One over the step whose code has the smallest angle to v, of `norm` in units of 1 / unit. What
+  /// is best for normal components is never far; the search is coarse, then fine around the best.
+  float best_inverse(const float* v, float unit, float norm) const {
+    static constexpr std::array<float, 8> kStep = {0,       0,       0.9957f, 0.586f,
+                                                   0.3352f, 0.1881f, 0.1041f, 0.0568f};
+    const float usual = unit / (kStep[bits_] * std::sqrt(norm / static_cast<float>(dim_)));
+    // No step is better than one that cuts nothing: largest component times unit is 1.
+    const float uncut = usual / (unit * static_cast<float>(1 << (bits_ - 1)));
+    const float spread = bits_ >= 6 ? kSpreadFine : kSpread;
     float best = -1;
-    float chosen = most / kMiddle4;
-    for (int i = 0; i < kSteps; ++i) {
-      const float step = most / kMiddle4 * (0.45f + 0.05f * static_cast<float>(i));
-      const float inverse = 1 / step;
-      const float along =
-          sum_of(dim_, [&](size_t j) { return (level(v[j], inverse) - kMiddle4) * v[j]; });
-      const float squared = sum_of(dim_, [&](size_t j) {
-        const float code = level(v[j], inverse) - kMiddle4;
-        return code * code;
-      });
-      const float score = along * along / squared;
-      if (score > best) {
-        best = score;
-        chosen = step;
-      }
-    }
-    return chosen;
+    float chosen = 1;
+    const auto look_at = [&](float factor) {
+      const GridSums sums = code_kernels().grid_sums(v, dim_, usual / factor, bits_);
+      const float along = sums.along * factor;
+      if (along * along <= best * sums.squared) return;
+      best = along * along / sums.squared;
+      chosen = factor;
+    };
+    for (int i = -3; i <= 3; ++i)
+      look_at(std::min(1.0f, uncut) * (1 + spread * static_cast<float>(i)));
+    const float middle = chosen;
+    for (const float share : {-0.6f, -0.3f, 0.3f, 0.6f})
+      look_at(middle * (1 + spread * share));
+    return usual / chosen;
   }
 
-  void score(const int8_t* low, const int8_t* high, float scale, float sum, float norm,
-             const std::byte* const* codes, size_t count, float* out) const {
-    int32_t sums[kBatch];
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
-      code_kernels().dot_u4(low, high, reinterpret_cast<const uint8_t* const*>(codes + done), n,
-                            dim_, sums);
-      for (size_t i = 0; i < n; ++i) {
-        const auto tail = tail_of<Tail4>(codes[done + i], dim_ / 2);
-        const float product = scale * (static_cast<float>(sums[i]) - kMiddle4 * sum);
-        out[done + i] = finish(norm, tail.squared_norm, tail.scale * product);
-      }
-    }
+  void score(const CodeQuery& query, bool wide, const std::byte* const* codes, size_t count,
+             float* out) const {
+    for_packed_products(query, codes, count, bits_, wide, [&](size_t i, float product) {
+      const auto tail = tail_of<PackedTail>(codes[i], packed_);
+      out[i] = finish(query.squared_norm, tail.squared_norm,
+                      factor_scale(tail.factor) * (query.scale * product));
+    });
   }
+
+  static constexpr float kSpread = 0.13f;
+  static constexpr float kSpreadFine = 0.05f;
+  const uint32_t bits_;
+  const uint32_t packed_;  // bytes before the tail
+  const bool wide_;
 };
 
 }  // namespace
 
 std::unique_ptr<Quantizer> make_rabitq(const QuantizerSpec& spec, CodeMetric metric, uint32_t dim) {
-  if (spec.bits == 4) return std::make_unique<Rabitq4>(metric, dim);
-  return std::make_unique<Rabitq8>(metric, dim);
+  if (spec.bits == 8) return std::make_unique<Rabitq8>(metric, dim);
+  return std::make_unique<RabitqPacked>(metric, dim, spec.bits);
 }
 
 }  // namespace ferres
