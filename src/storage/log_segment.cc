@@ -194,8 +194,8 @@ Result<SegmentEnd> scan_segment(const SegmentScan& scan, const LogVisitor& visit
     end.why = "a record that fails its checksum";
     if (bytes.size() < whole || crc32c(bytes.subspan(4), end.last_crc) != header.crc) break;
     end.why.clear();
-    LogRecord record{header.lsn, header.unix_micros, header.op,
-                     bytes.subspan(kRecordHeaderBytes, header.length)};
+    const LogRecord record{header.lsn, header.unix_micros, header.op,
+                           bytes.subspan(kRecordHeaderBytes, header.length)};
     TRY(visit(record));
     if (end.last_lsn + 1 == scan.header.first_lsn) end.first_unix_micros = header.unix_micros;
     end.last_lsn = header.lsn;
