@@ -91,8 +91,9 @@ std::string segment_name(Lsn first_lsn) {
 std::optional<Lsn> segment_lsn(std::string_view name) {
   if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
   Lsn lsn = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, lsn);
-  if (error != std::errc() || end != name.data() + kDigits || lsn == 0) return {};
+  const std::string_view digits = name.substr(0, kDigits);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), lsn);
+  if (error != std::errc() || end != digits.data() + digits.size() || lsn == 0) return {};
   return lsn;
 }
 

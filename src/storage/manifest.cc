@@ -28,9 +28,8 @@ std::optional<Lsn> lsn_of(std::string_view name) {
   if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
   Lsn lsn = 0;
   const std::string_view digits = name.substr(0, kDigits);
-  const char* const last = digits.data() + digits.size();
-  const auto [end, error] = std::from_chars(digits.data(), last, lsn);
-  if (error != std::errc() || end != last) return {};
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), lsn);
+  if (error != std::errc() || end != digits.data() + digits.size()) return {};
   return lsn;
 }
 
