@@ -14,10 +14,10 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
-import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TIDY = os.environ.get("CLANG_TIDY", "clang-tidy-19")
@@ -84,10 +84,8 @@ def commands(build):
 
 def run(file, command, fix):
     line = [TIDY, "--quiet", *(["--fix", "--fix-errors"] if fix else []), file, "--", *command[1:]]
-    started = time.monotonic()
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + (done.stderr if done.returncode else ""), \
-        time.monotonic() - started
+    return done.returncode, done.stdout + (done.stderr if done.returncode else "")
 
 
 def main():
@@ -112,14 +110,16 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(1 if args.fix else args.j) as pool:
         jobs = {pool.submit(run, f, known[f], args.fix): f for f in work}
         for job in concurrent.futures.as_completed(jobs):
-            file, (code, output, seconds) = jobs[job], job.result()
+            file, (code, output) = jobs[job], job.result()
             if code == 0:
                 with open(os.path.join(folder, keys[file]), "w", encoding="utf-8") as f:
                     f.write(file + "\n")
             else:
                 bad += 1
-                print(f"{file} ({seconds:.0f} s)\n{output}", flush=True)
-    print(f"tidy: {bad} of {len(keys)} files have findings" if bad else "tidy: ok")
+                print(f"{file}\n{output}", flush=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print((f"tidy: {bad} of {len(keys)} files have findings" if bad else "tidy: ok") +
+          f", {used.ru_utime + used.ru_stime:.0f} s of CPU")
     return bad > 0
 
 

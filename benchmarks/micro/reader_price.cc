@@ -117,7 +117,7 @@ double queries_per_second(const Bench& bench, const Blocks& blocks, const Matrix
     sum += scratch.pool.slot(0);
   }
   const double seconds = thread_cpu_seconds() - start;
-  volatile uint64_t sink = sum;
+  const volatile uint64_t sink = sum;
   static_cast<void>(sink);
   return static_cast<double>(queries.rows) / seconds;
 }

@@ -3,7 +3,6 @@
 #include "index/hnsw_graph.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 
@@ -147,18 +146,17 @@ Result<std::unique_ptr<HnswGraph>> HnswGraph::open(PageStore& store, uint32_t fi
     const char* name;
     bool huge_pages;
   };
-  const std::array<Row, 6> rows = {{{&arenas.header, "graph header", false},
-                                    {&arenas.blocks, "graph blocks", true},
-                                    {&arenas.lengths, "graph lengths", true},
-                                    {&arenas.incoming, "graph incoming lists", true},
-                                    {&arenas.runs, "graph runs", true},
-                                    {&arenas.upper, "graph upper levels", true}}};
-  for (uint32_t i = 0; i < rows.size(); ++i) {
+  const Row rows[] = {
+      {&arenas.header, "graph header", false},  {&arenas.blocks, "graph blocks", true},
+      {&arenas.lengths, "graph lengths", true}, {&arenas.incoming, "graph incoming lists", true},
+      {&arenas.runs, "graph runs", true},       {&arenas.upper, "graph upper levels", true}};
+  uint32_t id = first_arena;
+  for (const Row& row : rows) {
     ArenaSpec spec;
-    spec.id = first_arena + i;
-    spec.name = rows[i].name;
-    spec.huge_pages = rows[i].huge_pages;
-    TRY_ASSIGN(*rows[i].arena, store.arena(spec));
+    spec.id = id++;
+    spec.name = row.name;
+    spec.huge_pages = row.huge_pages;
+    TRY_ASSIGN(*row.arena, store.arena(spec));
   }
   if (arenas.header->bytes() < sizeof(GraphHeader)) {
     TRY(arenas.header->grow(whole_pages(sizeof(GraphHeader))));
@@ -413,7 +411,9 @@ Status HnswGraph::append(uint32_t level, Slot from, uint32_t word, float length)
 }
 
 Status HnswGraph::replace(uint32_t level, Slot from, uint32_t lane, uint32_t word, float length) {
-  drop_incoming(level, from, lanes(level, from).slot(lane));
+  const Lanes before = lanes(level, from);
+  CHECK(before.words != nullptr);  // the caller found the lane in this block
+  drop_incoming(level, from, before.slot(lane));
   if (Status added = add_incoming(level, from, word & kSlotMask); !added.ok()) {
     drop_lane(level, from, lane);
     return added;
@@ -428,7 +428,9 @@ Status HnswGraph::replace(uint32_t level, Slot from, uint32_t lane, uint32_t wor
 }
 
 void HnswGraph::erase(uint32_t level, Slot from, uint32_t lane) {
-  drop_incoming(level, from, lanes(level, from).slot(lane));
+  const Lanes before = lanes(level, from);
+  CHECK(before.words != nullptr);  // the caller found the lane in this block
+  drop_incoming(level, from, before.slot(lane));
   drop_lane(level, from, lane);
 }
 

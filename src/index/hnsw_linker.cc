@@ -343,6 +343,7 @@ Status HnswLinker::unlink(uint32_t level, Slot slot) {
   const std::vector<Slot> in(incoming.begin(), incoming.end());
   std::vector<Slot> out;
   const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  out.reserve(lanes.count);
   for (uint32_t i = 0; i < lanes.count; ++i)
     out.push_back(lanes.slot(i));
   graph_.detach(level, slot);

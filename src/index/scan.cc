@@ -28,7 +28,7 @@ Scan::Scan(const VectorStore& vectors, const PreparedQuery& query, uint32_t k,
 }
 
 Status Scan::add(std::span<const Slot> slots) {
-  Slot chunk[kChunk];
+  Slot chunk[kChunk] = {};
   size_t count = 0;
   for (const Slot slot : slots) {
     if (slot >= view_.slots) continue;

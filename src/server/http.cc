@@ -68,7 +68,7 @@ constexpr uint64_t kLingerSeconds = 10;
 // Content-Length alone reserves at most 1 MiB.
 struct RoomyBody {
   using value_type = std::string;
-  class reader {
+  class reader {  // NOLINT(readability-identifier-naming): the name that Beast looks for
    public:
     template <bool kRequest, class Fields>
     reader(http::header<kRequest, Fields>&, value_type& body) : body_(body) {}
@@ -178,7 +178,7 @@ struct Pending {
   std::function<void()> resume;
 };
 
-Awaitable<void> wait_for_reply(std::shared_ptr<Pending> pending, IoExecutor executor) {
+Awaitable<void> wait_for_reply(std::shared_ptr<Pending> pending, const IoExecutor& executor) {
   UseAwaitable token;
   return asio::async_initiate<UseAwaitable, void()>(
       [pending = std::move(pending), executor](auto handler) {
@@ -247,6 +247,8 @@ class Session {
   void release_buffer();
   bool buffered() const { return buffer_ && buffer_->size() > 0; }
   std::optional<std::string_view> header(http::field name);
+  // read_request() makes a new one for each request before anything else looks at it.
+  Parser& parser() { return *parser_; }  // NOLINT(bugprone-unchecked-optional-access)
 
   Server& server_;
   IoThread& thread_;
@@ -292,8 +294,8 @@ void Session::set_phase(Phase phase) {
 }
 
 std::optional<std::string_view> Session::header(http::field name) {
-  const auto found = parser_->get().find(name);
-  if (found == parser_->get().end()) return std::nullopt;
+  const auto found = parser().get().find(name);
+  if (found == parser().get().end()) return std::nullopt;
   return std::string_view(found->value().data(), found->value().size());
 }
 
@@ -319,9 +321,9 @@ void Session::refuse_parse(const error_code& ec) {
 
 // Gives buffered bytes to the parser; false when the request is refused.
 bool Session::feed() {
-  while (buffered() && !parser_->is_done()) {
+  while (buffered() && !parser().is_done()) {
     error_code ec;
-    const size_t used = parser_->put(buffer_->data(), ec);
+    const size_t used = parser().put(buffer_->data(), ec);
     buffer_->consume(used);
     if (ec == http::error::need_more) break;
     if (ec) {
@@ -330,21 +332,21 @@ bool Session::feed() {
     }
     if (used == 0) break;
   }
-  if (!parser_->is_header_done()) return true;
-  account(parser_->get().body().size());
+  if (!parser().is_header_done()) return true;
+  account(parser().get().body().size());
   if (accounted_ == 0 || server_.inflight_bytes.load(std::memory_order_relaxed) <=
                              server_.options.inflight_bytes_max) {
     return true;
   }
   account(0);
-  parser_->get().body() = std::string();
+  parser().get().body() = std::string();
   refuse(503, "request bodies in flight are more than inflight_bytes_max (" +
                   std::to_string(server_.options.inflight_bytes_max) + " bytes): try again");
   return false;
 }
 
 bool Session::wants_continue() {
-  if (continued_ || !parser_->is_header_done()) return false;
+  if (continued_ || !parser().is_header_done()) return false;
   const std::optional<std::string_view> expect = header(http::field::expect);
   return expect && beast::iequals({expect->data(), expect->size()}, "100-continue");
 }
@@ -368,14 +370,14 @@ Awaitable<bool> Session::fill_buffer() {
 Awaitable<Session::Read> Session::read_request() {
   account(0);
   parser_.emplace();
-  parser_->eager(true);
-  parser_->header_limit(static_cast<uint32_t>(server_.options.header_bytes_max));
-  parser_->body_limit(server_.options.body_bytes_max);
+  parser().eager(true);
+  parser().header_limit(static_cast<uint32_t>(server_.options.header_bytes_max));
+  parser().body_limit(server_.options.body_bytes_max);
   continued_ = false;
   set_phase(buffered() ? Phase::kReading : Phase::kIdle);
   for (;;) {
     if (!feed()) co_return Read::kRefused;
-    if (parser_->is_done()) co_return Read::kRequest;
+    if (parser().is_done()) co_return Read::kRequest;
     if (wants_continue()) {
       continued_ = true;
       if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", {})) co_return Read::kClosed;
@@ -393,7 +395,7 @@ Awaitable<Session::Read> Session::read_request() {
 }
 
 HttpRequest Session::make_request() {
-  auto& message = parser_->get();
+  auto& message = parser().get();
   HttpRequest request;
   request.method = {message.method_string().data(), message.method_string().size()};
   request.target = {message.target().data(), message.target().size()};
@@ -437,9 +439,9 @@ Awaitable<bool> Session::write_all(std::string_view head, std::string_view body)
 
 Awaitable<bool> Session::write(HttpResponse response, bool close) {
   set_phase(Phase::kWriting);
-  const bool parsed = parser_->is_header_done();
-  const std::string head = response_head(response, close, parsed && parser_->get().version() == 10);
-  const bool without_body = parsed && parser_->get().method() == http::verb::head;
+  const bool parsed = parser().is_header_done();
+  const std::string head = response_head(response, close, parsed && parser().get().version() == 10);
+  const bool without_body = parsed && parser().get().method() == http::verb::head;
   co_return co_await write_all(head,
                                without_body ? std::string_view() : std::string_view(response.body));
 }
@@ -468,7 +470,7 @@ Awaitable<void> Session::run() {
       co_return;
     }
     HttpResponse response = co_await answer();
-    const bool close = !parser_->get().keep_alive() || server_.draining();
+    const bool close = !parser().get().keep_alive() || server_.draining();
     if (!co_await write(std::move(response), close)) co_return;
     if (close) {
       if (buffered()) co_await linger();
@@ -559,7 +561,7 @@ Awaitable<void> Server::serve(IoThread& thread, Socket socket) {
   try {
     Session session(*this, thread, std::move(socket));
     co_await session.run();
-  } catch (const std::exception&) {
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): see below
     // Boost throws when memory runs out: this connection ends, the others live.
   }
   connection_ended(thread);
@@ -584,7 +586,7 @@ void Server::connection_ended(IoThread& thread) {
   thread.connections.fetch_sub(1);
   connections_.fetch_sub(1);
   if (!draining()) return;
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   ended_.signal_all();
 }
 
@@ -599,7 +601,7 @@ void Server::close_sessions(bool only_idle) {
 
 bool Server::wait_until_empty(uint64_t seconds) {
   const uint64_t end = system_clock().monotonic_nanos() + seconds * kNanosPerSecond;
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (connections_.load() > 0) {
     const uint64_t now = system_clock().monotonic_nanos();
     if (now >= end) return false;

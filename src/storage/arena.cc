@@ -51,7 +51,7 @@ Status Arena::grow(uint64_t bytes) {
 }
 
 Status Arena::move_to_tier(uint64_t bytes) {
-  Reservation& old = *state_->reservation;
+  const Reservation& old = *state_->reservation;
   TRY_ASSIGN(std::unique_ptr<Reservation> next,
              Reservation::make(Reservation::tier(bytes, state_->spec.bytes_max)));
   if (state_->huge_advised) next->advise_huge_pages();

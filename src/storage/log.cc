@@ -137,9 +137,10 @@ Status Log::State::load(Lsn after, Lsn limit, const LogVisitor& visit) {
 Status Log::State::list_segments() {
   segments.clear();
   TRY_ASSIGN(const std::vector<std::string> names, disk->list(dir));
-  for (const std::string& name : names)
+  for (const std::string& name : names) {
     if (const std::optional<Lsn> lsn = segment_lsn(name))
       segments.push_back({*lsn, *lsn - 1, 0, 0});
+  }
   return {};
 }
 
@@ -401,7 +402,7 @@ Status Log::drop_through(Lsn upto) {
 }
 
 Status Log::read(Lsn from, Lsn to, const LogVisitor& visit) {
-  State& s = *state_;
+  const State& s = *state_;
   if (s.is_poisoned && s.file == nullptr)
     return {Code::kUnavailable, s.dir + ": the log could not be reopened yet"};
   if (from < first_lsn()) {

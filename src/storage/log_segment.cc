@@ -91,8 +91,9 @@ std::string segment_name(Lsn first_lsn) {
 std::optional<Lsn> segment_lsn(std::string_view name) {
   if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
   Lsn lsn = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, lsn);
-  if (error != std::errc() || end != name.data() + kDigits || lsn == 0) return {};
+  const std::string_view digits = name.substr(0, kDigits);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), lsn);
+  if (error != std::errc() || end != digits.data() + digits.size() || lsn == 0) return {};
   return lsn;
 }
 
@@ -194,8 +195,8 @@ Result<SegmentEnd> scan_segment(const SegmentScan& scan, const LogVisitor& visit
     end.why = "a record that fails its checksum";
     if (bytes.size() < whole || crc32c(bytes.subspan(4), end.last_crc) != header.crc) break;
     end.why.clear();
-    LogRecord record{header.lsn, header.unix_micros, header.op,
-                     bytes.subspan(kRecordHeaderBytes, header.length)};
+    const LogRecord record{header.lsn, header.unix_micros, header.op,
+                           bytes.subspan(kRecordHeaderBytes, header.length)};
     TRY(visit(record));
     if (end.last_lsn + 1 == scan.header.first_lsn) end.first_unix_micros = header.unix_micros;
     end.last_lsn = header.lsn;

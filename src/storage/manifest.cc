@@ -20,15 +20,16 @@ constexpr std::string_view kSuffix = ".manifest";
 constexpr size_t kDigits = 20;
 
 std::string name_of(Lsn lsn) {
-  std::string digits = std::to_string(lsn);
+  const std::string digits = std::to_string(lsn);
   return std::string(kDigits - digits.size(), '0') + digits + std::string(kSuffix);
 }
 
 std::optional<Lsn> lsn_of(std::string_view name) {
   if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
   Lsn lsn = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, lsn);
-  if (error != std::errc() || end != name.data() + kDigits) return {};
+  const std::string_view digits = name.substr(0, kDigits);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), lsn);
+  if (error != std::errc() || end != digits.data() + digits.size()) return {};
   return lsn;
 }
 
@@ -70,8 +71,12 @@ StoreManifest take_store(Reader& reader) {
   return store;
 }
 
+std::string path_in(const std::string& dir, const std::string& name) {
+  return dir + "/" + name;
+}
+
 std::string path_of(const std::string& dir, Lsn lsn) {
-  return dir + "/" + name_of(lsn);
+  return path_in(dir, name_of(lsn));
 }
 
 }  // namespace
@@ -140,9 +145,10 @@ Result<Manifest> read_manifest(FileSystem& files, const std::string& dir, Lsn ls
   TRY_ASSIGN(const std::string content, read_file(files, path, kManifestBytesMax));
   Result<Manifest> manifest = decode_manifest(as_bytes(content));
   if (!manifest.ok()) return std::move(manifest).error().context(path);
-  if (manifest->lsn != lsn)
+  if (manifest->lsn != lsn) {
     return Status(Code::kCorruption,
                   path + ": byte 16: holds the manifest of LSN " + std::to_string(manifest->lsn));
+  }
   return manifest;
 }
 
@@ -153,9 +159,10 @@ Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest
   std::set<std::string> listed;
   for (const Lsn lsn : keep) {
     TRY_ASSIGN(const Manifest manifest, read_manifest(files, manifest_dir, lsn));
-    for (const StoreManifest& store : manifest.stores)
+    for (const StoreManifest& store : manifest.stores) {
       for (const PageFileEntry& file : store.files)
         listed.insert(file.name);
+    }
   }
   TRY_ASSIGN(const std::vector<std::string> manifests, files.list(manifest_dir));
   bool removed = false;
@@ -163,7 +170,7 @@ Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest
     const bool temporary = name.ends_with(".manifest.tmp");
     const std::optional<Lsn> lsn = lsn_of(name);
     if (!temporary && (!lsn || std::find(keep.begin(), keep.end(), *lsn) != keep.end())) continue;
-    TRY(files.remove(manifest_dir + "/" + name));
+    TRY(files.remove(path_in(manifest_dir, name)));
     removed = true;
   }
   // A manifest must not come back after its page files have gone.
@@ -171,7 +178,7 @@ Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest
   TRY_ASSIGN(const std::vector<std::string> names, files.list(store_dir));
   for (const std::string& name : names) {
     if (!page_file_number(name) || listed.contains(name)) continue;
-    TRY(files.remove(store_dir + "/" + name));
+    TRY(files.remove(path_in(store_dir, name)));
   }
   return {};
 }
