@@ -1,13 +1,14 @@
 // What the design promises at size, measured by hand: build with --target scale_bench.
 //   scale_bench restart DIR      117 k points, kill -9, a log tail of 100 k: time to a correct
-//   search scale_bench collections DIR  1 000 collections of 100 points: time to open, idle CPU,
-//   files, memory scale_bench checkpoint DIR   500 k x 384 under writes: write stalls and reads
-//   while it runs
+//   search scale_bench collections DIR  1 000 collections of 100 points: open, idle CPU, files,
+//   memory scale_bench checkpoint DIR   500 k x 384 under writes: write stalls and reads while it
+//   runs scale_bench ingest DIR       p99 of searches, alone and beside an ingest on the other CPU
 // DIR is created and removed. Prints one JSON object.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,8 +45,8 @@ void let_run(uint64_t micros) {
 
 class Process {
  public:
-  Process(const std::string& dir, const CollectionOptions& options)
-      : executor_(make_thread_pool(2)), clock_(system_clock()) {
+  Process(const std::string& dir, const CollectionOptions& options, size_t threads = 2)
+      : executor_(make_thread_pool(threads)), clock_(system_clock()) {
     DatabaseOptions database;
     database.dir = dir;
     database.collection = options;
@@ -75,7 +76,8 @@ CollectionConfig config(const std::string& name, uint32_t dim, const char* index
   CollectionConfig config;
   config.name = name;
   config.dimension = dim;
-  config.index.type = index;
+  config.index_sent = index;
+  CHECK(resolve_index(config).ok());
   return config;
 }
 
@@ -109,7 +111,7 @@ JsonObject restart(const std::string& dir) {
   if (child == 0) {
     {
       Process first(dir, {});
-      const auto collection = *first.database().create(config("c", kDim, "hnsw"));
+      const auto collection = *first.database().create(config("c", kDim, "auto"));
       fill(*collection, 0, kLinked, kDim);
       collection->link_all().ignore();
     }
@@ -150,7 +152,7 @@ JsonObject collections(const std::string& dir) {
   {
     Process first(dir, {});
     for (int i = 0; i < kCollections; ++i) {
-      const auto collection = *first.database().create(config("c" + std::to_string(i), 64, "hnsw"));
+      const auto collection = *first.database().create(config("c" + std::to_string(i), 64, "auto"));
       fill(*collection, 0, 100, 64);
     }
   }
@@ -239,20 +241,80 @@ JsonObject checkpoint(const std::string& dir) {
   return json;
 }
 
+/// Searches on one CPU, alone and beside an ingest whose only thread has the other.
+JsonObject ingest(const std::string& dir) {
+  constexpr uint64_t kPoints = 50'000;
+  constexpr int kRounds = 5;
+  pin_thread(1);  // threads started from here stay on that CPU
+  Process process(dir, {}, 1);
+  const auto collection = *process.database().create(config("c", kDim, "auto"));
+  fill(*collection, 0, kPoints, kDim);
+  CHECK(collection->link_all().ok());
+  uint64_t query = 0;
+  const auto p99_of_searches = [&](uint64_t count) {
+    std::vector<double> micros;
+    for (uint64_t i = 0; i < count; ++i) {
+      SearchRequest request;
+      request.vector = vector_of(kPoints * 10 + query++, kDim);
+      request.limit = 10;
+      request.ef_search = 64;
+      const double start = wall_seconds();
+      CHECK(collection->search(request).ok());
+      micros.push_back((wall_seconds() - start) * 1e6);
+    }
+    return percentile(micros, 0.99);
+  };
+  std::vector<double> idle;
+  std::vector<double> busy;
+  std::vector<double> ratios;
+  std::atomic<uint64_t> written{0};
+  for (int round = 0; round < kRounds; ++round) {
+    std::atomic<bool> done{false};
+    std::thread writer;
+    std::thread reader([&] {
+      pin_thread(0);
+      idle.push_back(p99_of_searches(10'000));
+      writer = std::thread([&] {
+        pin_thread(1);
+        for (uint64_t i = 0; !done; i += 100) {
+          const uint64_t from = kPoints + i % kPoints;
+          fill(*collection, from, from + 100, kDim);
+          written += 100;
+        }
+      });
+      busy.push_back(p99_of_searches(10'000));
+      done = true;
+    });
+    reader.join();
+    writer.join();
+    CHECK(collection->link_all().ok());
+    ratios.push_back(busy.back() / idle.back());
+  }
+  JsonObject json;
+  json.number("idle_p99_us", percentile(idle, 0.5));
+  json.number("ingest_p99_us", percentile(busy, 0.5));
+  json.number("ratio_median", percentile(ratios, 0.5));
+  json.integer("points_written", written);
+  return json;
+}
+
 }  // namespace
 }  // namespace ferres::bench
 
 int main(int argc, char** argv) {
-  const std::string what = argc > 1 ? argv[1] : "";
-  if (argc != 3 || (what != "restart" && what != "collections" && what != "checkpoint")) {
-    std::fprintf(stderr, "usage: scale_bench restart|collections|checkpoint DIR\n");
+  using ferres::bench::JsonObject;
+  const std::map<std::string, JsonObject (*)(const std::string&)> all = {
+      {"restart", ferres::bench::restart},
+      {"collections", ferres::bench::collections},
+      {"checkpoint", ferres::bench::checkpoint},
+      {"ingest", ferres::bench::ingest}};
+  const auto found = all.find(argc > 1 ? argv[1] : "");
+  if (argc != 3 || found == all.end()) {
+    std::fprintf(stderr, "usage: scale_bench restart|collections|checkpoint|ingest DIR\n");
     return 2;
   }
   const std::string dir = argv[2];
-  const ferres::bench::JsonObject json = what == "restart"       ? ferres::bench::restart(dir)
-                                         : what == "collections" ? ferres::bench::collections(dir)
-                                                                 : ferres::bench::checkpoint(dir);
-  std::printf("%s\n", json.str().c_str());
+  std::printf("%s\n", found->second(dir).str().c_str());
   ferres::posix_files().remove_tree(dir).ignore();
   return 0;
 }

@@ -65,7 +65,7 @@ void bench_quantizer(std::string_view isa, const QuantizerSpec& spec, uint32_t d
   if (!made.ok()) return;
   Quantizer& quantizer = **made;
   Random random(1);
-  const AlignedVector<float> rows = normals(kCodes * dim, random);
+  const AlignedVector<float> rows = normals(size_t{kCodes} * dim, random);
   quantizer.train({rows.data(), rows.size()});
   const size_t stride = (quantizer.code_bytes() + 63) / 64 * 64;
   AlignedVector<std::byte> memory(kCodes * stride);
@@ -100,7 +100,7 @@ void bench_lanes(std::string_view isa, uint32_t dim) {
   constexpr size_t kGroups = 16;
   const size_t stride = lane_group_bytes(dim);
   AlignedVector<std::byte> memory(kGroups * stride);
-  const AlignedVector<float> rows = normals(size_t{kLaneGroup} * dim, random);
+  const AlignedVector<float> rows = normals(kLaneGroup * dim, random);
   const AlignedVector<float> node = normals(dim, random);
   for (size_t g = 0; g < kGroups; ++g) {
     for (uint32_t lane = 0; lane < kLaneGroup; ++lane) {

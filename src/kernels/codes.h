@@ -48,7 +48,7 @@ struct LaneLimit {
   float distance = 0;  // the query's to the node
   float limit = 0;
 };
-inline constexpr uint32_t kLaneGroup = 32;
+inline constexpr size_t kLaneGroup = 32;
 
 /// Sums over a difference d = to - from: of |d|, of d^2, and of from with the signs of d.
 struct LaneSums {
