@@ -46,7 +46,8 @@ RULES = [
     Rule(r"\bstd::(mt19937|minstd_rand|default_random_engine)", "use base/random.h", "base", "tests"),
     Rule(r"\bsleep_(for|until)\b|\b(u|nano)sleep\s*\(|::sleep\s*\(",
          "no thread sleeps to wait for another: signal it, or advance a clock", "benchmarks"),
-    Rule(r"\batomic_thread_fence\b", "order the loads and stores themselves; TSan sees no fences"),
+    Rule(r"\batomic_thread_fence\b", "order the loads and stores themselves; TSan sees no fences",
+         "index/shared_word.h"),
     Rule(r"#\s*pragma\s+GCC\s+optimize|#\s*if\s+0\b", "finish or delete it"),
     Rule(r"\bNOLINT(NEXTLINE|BEGIN|END)?\b(?!\([a-z]|: )", "a NOLINT names its check or its reason"),
 ]
