@@ -158,38 +158,46 @@ void dot_packed(const int8_t* query, const uint8_t* const* rows, size_t count, s
   });
 }
 
-/// Shifts what is in `out` up and puts a part below it.
+/// Shifts what is in `out` up and puts a part below it; the first part finds nothing there. Full
+/// registers go without a mask: a load waits for a masked store before it to leave the core.
 template <uint32_t width>
-void unpack_part(const uint8_t* part, size_t dim, uint8_t* out) {
+void unpack_part(const uint8_t* part, size_t dim, bool is_first, uint8_t* out) {
   const size_t bytes = packed_bytes(dim, width);
   for (size_t j = 0; j < bytes; j += kBytes) {
     const __mmask64 inside = first_bytes(bytes - j);
     const __m512i codes = _mm512_maskz_loadu_epi8(inside, part + j);
+#pragma GCC unroll 8
     for (uint32_t k = 0; k < 8 / width; ++k) {
       uint8_t* const to = out + k * bytes + j;
-      // No component has more than 8 bits: nothing moves into the byte above.
-      const __m512i upper = _mm512_slli_epi16(_mm512_maskz_loadu_epi8(inside, to), width);
-      _mm512_mask_storeu_epi8(to, inside, _mm512_or_si512(upper, components<width>(codes, k)));
+      __m512i value = components<width>(codes, k);
+      if (!is_first) {
+        // No component has more than 8 bits: nothing moves into the byte above.
+        const __m512i upper = _mm512_maskz_loadu_epi8(inside, to);
+        value = _mm512_or_si512(_mm512_slli_epi16(upper, width), value);
+      }
+      if (bytes - j >= kBytes) {
+        _mm512_storeu_si512(to, value);
+      } else {
+        _mm512_mask_storeu_epi8(to, inside, value);
+      }
     }
   }
 }
 
 void unpack(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out) {
-  for (size_t i = 0; i < dim; i += kBytes) {
-    const __mmask64 inside = first_bytes(dim - i);
-    const __m512i value =
-        bits == 8 ? _mm512_maskz_loadu_epi8(inside, code + i) : _mm512_setzero_si512();
-    _mm512_mask_storeu_epi8(out + i, inside, value);
+  if (bits == 8) {
+    __builtin_memcpy(out, code, dim);
+    return;
   }
   if ((bits & 4) != 0) {
-    unpack_part<4>(code, dim, out);
+    unpack_part<4>(code, dim, true, out);
     code += packed_bytes(dim, 4);
   }
   if ((bits & 2) != 0) {
-    unpack_part<2>(code, dim, out);
+    unpack_part<2>(code, dim, bits < 4, out);
     code += packed_bytes(dim, 2);
   }
-  if ((bits & 1) != 0) unpack_part<1>(code, dim, out);
+  if ((bits & 1) != 0) unpack_part<1>(code, dim, bits == 1, out);
 }
 
 int32_t unpack_centred(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out) {

@@ -1,7 +1,7 @@
 // Compiles a region of a file for one instruction set. Not a per-file -m flag: g++ would then emit
 // linker-shared std:: helpers in that ISA's code, and the linker may keep those for everybody.
 // Include every header first: what stands in the region, and nothing else, may use the
-// instructions. Used by kernels/distance_<isa>.cc alone.
+// instructions. For kernels/*_<isa>.cc alone.
 #pragma once
 
 #define FERRES_PRAGMA(x) _Pragma(#x)

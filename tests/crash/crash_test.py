@@ -105,9 +105,11 @@ class Writer(threading.Thread):
 
 
 def create_collections(client):
-    for name, distance in zip(COLLECTIONS, ("Cosine", "Euclidean")):
+    kinds = ({"distance": "Cosine", "index": "fast", "quantization": {"RaBitQ": {"bits": 8}}},
+             {"distance": "Euclidean"})
+    for name, kind in zip(COLLECTIONS, kinds):
         status, answer = client.request("POST", "/api/v1/collections", {
-            "name": name, "dimension": DIMENSION, "distance": distance})
+            "name": name, "dimension": DIMENSION, **kind})
         if status not in (201, 409):
             raise AssertionError(f"create answered {status}: {answer}")
 

@@ -75,6 +75,8 @@ class FaultRun {
     config.dimension = kDimension;
     config.index.m = 4;
     config.index.ef_construction = 20;
+    config.index.layout = GraphLayout::kFast;
+    config.index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
     config.retention_days = 0;
     auto made = world_.database().create(config);
     if (!made.ok()) {

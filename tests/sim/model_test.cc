@@ -89,6 +89,8 @@ class ModelRun {
     config.metric = static_cast<Metric>(random_.below(3));
     config.index.m = 8;
     config.index.ef_construction = 60;
+    if (random_.one_in(2)) config.index.layout = GraphLayout::kFast;
+    if (random_.one_in(2)) config.index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
     auto created = world_.database().create(config);
     ASSERT_TRUE(created.ok()) << created.error().message();
     tracked_.insert_or_assign(name, Tracked{config, Oracle(config.metric), 0});

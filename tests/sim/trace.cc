@@ -43,6 +43,11 @@ void Trace::create(const std::string& name, Metric metric) {
   config.metric = metric;
   config.index.m = 6;
   config.index.ef_construction = 30;
+  // One collection has codes and lanes to recover, the other neither.
+  if (metric == Metric::kCosine) {
+    config.index.layout = GraphLayout::kFast;
+    config.index.quantizer = QuantizerSpec{.kind = "sq8", .bits = 8};
+  }
   // Half of the time the log ends where the checkpoint begins, else it is kept whole.
   if (metric == Metric::kCosine) config.retention_days = 0;
   tracked_[name] = Tracked{Oracle(metric), 0, {}, true, false};
