@@ -6,6 +6,7 @@
 //
 // Conditions are immutable once built; holds() runs on any thread.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,6 +16,7 @@
 #include "filter/instant.h"
 #include "filter/json_view.h"
 #include "filter/operand.h"
+#include "filter/probe.h"
 
 namespace ferres {
 
@@ -38,6 +40,8 @@ struct Operator {
   /// Completes a condition whose operand is set. Returns why not ("must be an array"), or null.
   const char* (*prepare)(Condition& condition);
   bool (*test)(const Condition& condition, const JsonView& value);
+  /// What an index says of the same test: never fewer documents, and sure only of those that pass.
+  Matches (*probe)(const Condition& condition, uint32_t field, const FilterIndex& index);
   bool tests_elements;  // an array passes when one of its elements does
   bool negated;
 };
@@ -50,5 +54,10 @@ const Operator& equality_operator();
 /// field: a member's name, or names joined by dots that lead into objects. A member whose own name
 /// holds the dots comes first. Arrays on the way stand for the objects in them.
 bool holds(const Condition& condition, std::string_view field, const JsonView& document);
+/// The slots of the documents for which holds(). The index answers for documents whose members have
+/// no dots in their names, and no two of one object the same name.
+Matches probe(const Condition& condition, std::string_view field, const FilterIndex& index);
+/// The place that an object {"lat": .., "lon": ..} names.
+std::optional<GeoPoint> read_place(const JsonView& value);
 
 }  // namespace ferres

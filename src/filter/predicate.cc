@@ -32,6 +32,27 @@ struct Predicate::Node {
         return std::all_of(children.begin(), children.end(), child_matches);
     }
   }
+
+  Matches probe(const FilterIndex& index) const {
+    if (kind == Kind::kField) return ferres::probe(condition, field, index);
+    if (kind == Kind::kAny) {
+      Matches any;
+      for (const Node& child : children)
+        any |= child.probe(index);
+      return any;
+    }
+    Matches all;
+    if (children.empty()) all.slots = index.all();
+    for (size_t i = 0; i < children.size(); ++i) {
+      if (i == 0) {
+        all = children[i].probe(index);
+      } else if (!all.slots.empty()) {
+        all &= children[i].probe(index);
+      }
+    }
+    if (kind == Kind::kNot) all.complement(index.all());
+    return all;
+  }
 };
 
 namespace {
@@ -257,6 +278,10 @@ bool Predicate::empty() const {
 
 bool Predicate::matches(std::string_view metadata_json) const {
   return root_ == nullptr || root_->matches(JsonView(metadata_json));
+}
+
+Matches Predicate::probe(const FilterIndex& index) const {
+  return root_ == nullptr ? Matches::exactly(index.all()) : root_->probe(index);
 }
 
 }  // namespace ferres
