@@ -95,25 +95,21 @@ void SlotSet::recount(Chunk& chunk) {
   if (chunk.count == 0) chunk.words = {};
 }
 
-void SlotSet::add(Slot slot) {
+/// To a chunk that is a list, or not there.
+void SlotSet::add_slowly(Slot slot) {
   Chunk& chunk = chunk_at(slot / kChunkSlots);
   const auto low = static_cast<uint16_t>(slot);
-  if (chunk.words.empty()) {
-    std::vector<uint16_t>& list = chunk.list;
-    const bool last = list.empty() || list.back() < low;
-    if (list.size() < (last ? kListMax : kInsertMax)) {
-      const auto at = last ? list.end() : std::lower_bound(list.begin(), list.end(), low);
-      if (!last && *at == low) return;
-      list.insert(at, low);
-      ++chunk.count;
-      return;
-    }
-    to_words(chunk);
+  std::vector<uint16_t>& list = chunk.list;
+  const bool last = list.empty() || list.back() < low;
+  if (list.size() < (last ? kListMax : kInsertMax)) {
+    const auto at = last ? list.end() : std::lower_bound(list.begin(), list.end(), low);
+    if (!last && *at == low) return;
+    list.insert(at, low);
+    ++chunk.count;
+    return;
   }
-  uint64_t& word = chunk.words[low / 64];
-  const uint64_t bit = uint64_t{1} << (low % 64);
-  chunk.count += (word & bit) == 0;
-  word |= bit;
+  to_words(chunk);
+  add(slot);
 }
 
 void SlotSet::add_list(uint32_t chunk, std::span<const uint16_t> members) {

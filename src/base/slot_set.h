@@ -33,7 +33,15 @@ class SlotSet {
   }
 
   /// Cheapest in ascending order.
-  void add(Slot slot);
+  void add(Slot slot) {
+    const uint32_t index = slot / kChunkSlots;
+    if (index >= chunks_.size() || chunks_[index].words.empty()) return add_slowly(slot);
+    Chunk& chunk = chunks_[index];
+    uint64_t& word = chunk.words[static_cast<uint16_t>(slot) / 64];
+    const uint64_t bit = slot % 64;
+    chunk.count += static_cast<uint32_t>(~word >> bit & 1);
+    word |= uint64_t{1} << bit;
+  }
   /// Adds the ascending members of one chunk.
   void add_list(uint32_t chunk, std::span<const uint16_t> members);
   /// Adds a bitmap of one chunk; load(i) gives its i-th word of kChunkWords.
@@ -79,6 +87,7 @@ class SlotSet {
   static void intersect(Chunk& into, const Chunk& other);
   static void subtract(Chunk& into, const Chunk& other);
   Chunk& chunk_at(uint32_t index);
+  void add_slowly(Slot slot);
 
   std::vector<Chunk> chunks_;  // by slot / 2^16
 };

@@ -39,7 +39,9 @@ const char* take_flag(Condition& condition) {
   return nullptr;
 }
 
+template <Bound kBound>
 const char* take_bound(Condition& condition) {
+  condition.bound = kBound;
   if (condition.operand.type == JsonType::kNumber) return nullptr;
   if (condition.operand.type != JsonType::kString) return "must be a number";
   const auto instant = parse_instant(condition.operand.text);
@@ -228,23 +230,36 @@ Matches probe_in(const Condition& condition, uint32_t field, const FilterIndex& 
   return any;
 }
 
-enum class Side : uint8_t { kGreater, kGreaterEqual, kLess, kLessEqual };
-
-template <class Value>
-Bounds<Value> bounds_of(Side side, const Value& value) {
-  Bounds<Value> bounds;
-  const bool included = side == Side::kGreaterEqual || side == Side::kLessEqual;
-  auto& end = side == Side::kGreater || side == Side::kGreaterEqual ? bounds.from : bounds.to;
-  end = {value, included};
-  return bounds;
+int order(const JsonNumber& a, const JsonNumber& b) {
+  return compare(a, b);
+}
+int order(const Instant& a, const Instant& b) {
+  return a < b ? -1 : (a == b ? 0 : 1);
 }
 
-template <Side kSide>
-Matches probe_range(const Condition& condition, uint32_t field, const FilterIndex& index) {
-  if (const Instant* const instant = std::get_if<Instant>(&condition.prepared)) {
-    return index.instants(field, bounds_of(kSide, *instant));
+template <class Value>
+void tighten(Bound bound, const Value& value, Bounds<Value>& bounds) {
+  const bool included = bound == Bound::kGreaterEqual || bound == Bound::kLessEqual;
+  const bool below = bound == Bound::kGreater || bound == Bound::kGreaterEqual;
+  auto& end = below ? bounds.from : bounds.to;
+  if (!end) {
+    end = {value, included};
+    return;
   }
-  return index.numbers(field, bounds_of(kSide, condition.operand.number));
+  const int side = order(value, end->value) * (below ? 1 : -1);
+  if (side > 0) end = {value, included};
+  if (side == 0) end->included = end->included && included;
+}
+
+Matches probe_bound(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  if (const Instant* const instant = std::get_if<Instant>(&condition.prepared)) {
+    Bounds<Instant> bounds;
+    tighten(condition.bound, *instant, bounds);
+    return index.instants(field, bounds);
+  }
+  Bounds<JsonNumber> bounds;
+  tighten(condition.bound, condition.operand.number, bounds);
+  return index.numbers(field, bounds);
 }
 
 /// Of the documents that hold a value, those that hold it in an array. Which of several values is
@@ -285,10 +300,10 @@ constexpr std::array<Operator, 19> kOperators{{
     {"$ne", take_any, test_equal, probe_equal, true, true},
     {"$in", take_list, test_in, probe_in, true, false},
     {"$nin", take_list, test_in, probe_in, true, true},
-    {"$gt", take_bound, test_greater, probe_range<Side::kGreater>, true, false},
-    {"$gte", take_bound, test_greater_equal, probe_range<Side::kGreaterEqual>, true, false},
-    {"$lt", take_bound, test_less, probe_range<Side::kLess>, true, false},
-    {"$lte", take_bound, test_less_equal, probe_range<Side::kLessEqual>, true, false},
+    {"$gt", take_bound<Bound::kGreater>, test_greater, probe_bound, true, false},
+    {"$gte", take_bound<Bound::kGreaterEqual>, test_greater_equal, probe_bound, true, false},
+    {"$lt", take_bound<Bound::kLess>, test_less, probe_bound, true, false},
+    {"$lte", take_bound<Bound::kLessEqual>, test_less_equal, probe_bound, true, false},
     {"$exists", take_flag, test_present, probe_present, false, false},
     {"$is_null", take_flag, test_not_null, probe_not_null, false, true},
     {"$contains", take_any, test_contains, probe_contains, false, false},
@@ -376,6 +391,27 @@ Matches probe(const Condition& condition, std::string_view field, const FilterIn
   }
   if (condition.negated) matches.complement(index.all());
   return matches;
+}
+
+std::optional<Matches> probe_range(std::span<const Condition* const> conditions,
+                                   std::string_view field, const FilterIndex& index) {
+  uint32_t id = 0;
+  if (index.find_field(field, &id) != FilterIndex::Knows::kField) return std::nullopt;
+  if (!index.shaped(id, Shape::kArray).empty() || !index.shaped(id, Shape::kSeveral).empty()) {
+    return std::nullopt;
+  }
+  Bounds<JsonNumber> numbers;
+  Bounds<Instant> instants;
+  for (const Condition* const condition : conditions) {
+    if (const Instant* const instant = std::get_if<Instant>(&condition->prepared)) {
+      tighten(condition->bound, *instant, instants);
+    } else {
+      tighten(condition->bound, condition->operand.number, numbers);
+    }
+  }
+  const bool numeric = numbers.from || numbers.to;
+  if (numeric == (instants.from || instants.to)) return std::nullopt;
+  return numeric ? index.numbers(id, numbers) : index.instants(id, instants);
 }
 
 bool holds(const Condition& condition, std::string_view field, const JsonView& document) {

@@ -7,6 +7,7 @@
 // Conditions are immutable once built; holds() runs on any thread.
 #pragma once
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -27,12 +28,16 @@ struct GeoCircle {
 
 struct Operator;
 
+/// How a range operator bounds the value; of other operators kNone.
+enum class Bound : uint8_t { kNone, kGreater, kGreaterEqual, kLess, kLessEqual };
+
 struct Condition {
   const Operator* op = nullptr;
   Operand operand;
   bool negated = false;
   /// What the row's prepare() made of the operand.
   std::variant<std::monostate, Instant, GeoCircle, GeoBox> prepared;
+  Bound bound = Bound::kNone;
 };
 
 struct Operator {
@@ -57,6 +62,11 @@ bool holds(const Condition& condition, std::string_view field, const JsonView& d
 /// The slots of the documents for which holds(). The index answers for documents whose members have
 /// no dots in their names, and no two of one object the same name.
 Matches probe(const Condition& condition, std::string_view field, const FilterIndex& index);
+/// The same for several conditions of one field that bound its value, as one range. Nothing when
+/// that could mean something else: numbers beside times, or a document that holds several values
+/// and may meet each condition by another one.
+std::optional<Matches> probe_range(std::span<const Condition* const> conditions,
+                                   std::string_view field, const FilterIndex& index);
 /// The place that an object {"lat": .., "lon": ..} names.
 std::optional<GeoPoint> read_place(const JsonView& value);
 

@@ -73,9 +73,13 @@ uint32_t TermTree::lower_bound(const NodeView& node, const TermKey& key) {
                                node.keys);
 }
 
+uint32_t TermTree::upper_bound(const NodeView& node, const TermKey& key) {
+  return static_cast<uint32_t>(std::upper_bound(node.keys, node.keys + node.count, key) -
+                               node.keys);
+}
+
 uint32_t TermTree::child_of(const NodeView& node, const TermKey& key) {
-  const auto* const next = std::upper_bound(node.keys, node.keys + node.count, key);
-  return next == node.keys ? 0 : static_cast<uint32_t>(next - node.keys) - 1;
+  return std::max(upper_bound(node, key), uint32_t{1}) - 1;
 }
 
 uint32_t TermTree::find(const BlockView& view, uint64_t root_offset, const TermKey& key) {

@@ -10,6 +10,7 @@
 // into its parent; a word alone is stored in place. So readers (under an EpochGuard, through one
 // BlockView) always walk a whole tree.
 #pragma once
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <vector>
@@ -73,20 +74,22 @@ class TermTree {
   static NodeView node(const BlockView& view, BlockRef block, uint32_t above);
   static uint32_t child_of(const NodeView& node, const TermKey& key);
   static uint32_t lower_bound(const NodeView& node, const TermKey& key);
+  static uint32_t upper_bound(const NodeView& node, const TermKey& key);
   template <class Visit>
   static bool scan_node(const BlockView& view, BlockRef block, uint32_t above, const TermKey& from,
                         const TermKey& to, Visit&& visit) {
     const NodeView now = node(view, block, above);
     if (!now) return false;
-    const bool leaf = now.level == 0;
-    for (uint32_t i = leaf ? lower_bound(now, from) : child_of(now, from); i < now.count; ++i) {
-      if ((leaf || i > 0) && now.keys[i] > to) return false;
-      const uint32_t word = load_word(now.words + i);
-      if (leaf ? !visit(now.keys[i], word) : !scan_node(view, word, now.level, from, to, visit)) {
-        return false;
-      }
+    const bool last = now.keys[now.count - 1] > to;
+    const uint32_t end = last ? upper_bound(now, to) : now.count;
+    if (now.level == 0) {
+      for (uint32_t i = lower_bound(now, from); i < end; ++i)
+        if (!visit(now.keys[i], load_word(now.words + i))) return false;
+      return !last;
     }
-    return true;
+    for (uint32_t i = child_of(now, from); i < std::max(end, uint32_t{1}); ++i)
+      if (!scan_node(view, load_word(now.words + i), now.level, from, to, visit)) return false;
+    return !last;
   }
 
   /// The way from the root to the key's leaf; whether the key is there.
