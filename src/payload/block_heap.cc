@@ -25,7 +25,6 @@ uint64_t class_bytes(uint32_t size_class) {
 }
 
 constexpr uint64_t kArenaBytesMax = uint64_t{0x7FFFFFFF} * kBlockUnit;
-constexpr size_t kFreedPerSeal = 256;
 
 }  // namespace
 
@@ -69,7 +68,7 @@ void BlockHeap::seal() {
       entry->ticket = ticket;
   }
   uint64_t passed = 0;
-  for (size_t i = 0; i < kFreedPerSeal && !waiting_.empty(); ++i) {
+  while (!waiting_.empty()) {
     const Waiting& front = waiting_.front();
     if (front.ticket != passed && !epoch_passed(front.ticket)) return;
     passed = front.ticket;
