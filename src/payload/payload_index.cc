@@ -85,7 +85,8 @@ PayloadIndex::PayloadIndex(Arena* blocks, Arena* fields, Arena* retired)
 PayloadIndex::~PayloadIndex() = default;
 
 Result<std::unique_ptr<PayloadIndex>> PayloadIndex::open(PageStore& store, uint32_t first_arena) {
-  TRY_ASSIGN(Arena * blocks, store.arena({.id = first_arena, .name = "payload"}));
+  TRY_ASSIGN(Arena * blocks,
+             store.arena({.id = first_arena, .name = "payload", .huge_pages = true}));
   TRY_ASSIGN(Arena * fields, store.arena({.id = first_arena + 1, .name = "payload fields"}));
   TRY_ASSIGN(Arena * retired, store.arena({.id = first_arena + 2, .name = "payload retired"}));
   std::unique_ptr<PayloadIndex> index(new PayloadIndex(blocks, fields, retired));

@@ -134,6 +134,22 @@ TEST_F(PayloadIndexTest, DocumentsThatNamesCannotDescribeAreAsked) {
   EXPECT_EQ(ask(R"({"x":1})")->matches.unsure.size(), 3u);
 }
 
+TEST_F(PayloadIndexTest, WhichOfSeveralValuesItWasOnlyTheDocumentKnows) {
+  index_->add(0, "", R"({"o":[{"t":["a"]},{"t":["b"]}]})");
+  index_->add(1, "", R"({"o":[{"t":["a","b"]}]})");
+  const auto all = ask(R"({"o.t":{"$all":["a","b"]}})");
+  EXPECT_TRUE(all->matches.unsure.contains(0));
+  EXPECT_TRUE(all->matches.slots.contains(1) && !all->matches.unsure.contains(1));
+  // Each bound may be met by another element.
+  index_->add(2, "", R"({"n":[1,9]})");
+  index_->add(3, "", R"({"n":5})");
+  EXPECT_EQ(sure(R"({"n":{"$gt":3,"$lt":6}})"), 2u);
+  index_->remove(2, "", R"({"n":[1,9]})");
+  EXPECT_EQ(sure(R"({"n":{"$gt":3,"$lt":6}})"), 1u);
+  index_->add(4, "", R"({"m":[{"n":1},{"n":9}]})");
+  EXPECT_EQ(sure(R"({"m.n":{"$gt":3,"$lt":6}})"), 1u);
+}
+
 TEST_F(PayloadIndexTest, PlacesAtTheEdgeOfTheWorldAreFound) {
   index_->add(0, "", R"({"at":{"lat":90,"lon":17}})");
   index_->add(1, "", R"({"at":{"lat":0,"lon":180}})");

@@ -14,7 +14,7 @@ namespace {
 
 enum class Where : uint8_t { kInside, kOutside, kEdge };
 
-constexpr size_t kEdgeCellsMax = 64;
+constexpr size_t kEdgeCellsMax = 128;
 constexpr uint32_t kCellLevelMax = 22;  // 5 m by 10 m
 
 /// Against rounding: of keys (5 mm) and of the distance formula near the antipode.
@@ -129,7 +129,11 @@ Matches PayloadQuery::unknown(uint32_t field) const {
 
 void PayloadQuery::read_range(const TermKey& from, const TermKey& to, SlotSet& into) const {
   TermTree::scan(view_, PayloadIndex::kRootOffset, from, to, [&](const TermKey&, uint32_t word) {
-    StoredSets::read(view_, word, into);
+    if ((word & StoredSets::kBlockFlag) == 0) {
+      into.add(word);
+    } else {
+      StoredSets::read(view_, word, into);
+    }
     return true;
   });
 }

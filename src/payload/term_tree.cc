@@ -11,8 +11,17 @@ namespace {
 
 constexpr uint64_t kHeaderBytes = 8;
 
+/// Words come first: a scan of whole nodes reads no keys.
+uint64_t keys_at(uint32_t count) {
+  return kHeaderBytes + (uint64_t{count} + count % 2) * sizeof(uint32_t);
+}
+
+uint64_t word_at(uint32_t index) {
+  return kHeaderBytes + uint64_t{index} * sizeof(uint32_t);
+}
+
 uint64_t node_bytes(uint32_t count) {
-  return kHeaderBytes + count * (sizeof(TermKey) + sizeof(uint32_t));
+  return keys_at(count) + uint64_t{count} * sizeof(TermKey);
 }
 
 Status damaged() {
@@ -62,9 +71,8 @@ TermTree::NodeView TermTree::node(const BlockView& view, BlockRef block, uint32_
   }
   const auto* const bytes = view.get<std::byte>(block, node_bytes(node.count));
   if (bytes == nullptr) return {};
-  node.keys = reinterpret_cast<const TermKey*>(bytes + kHeaderBytes);
-  node.words = reinterpret_cast<const uint32_t*>(bytes + kHeaderBytes +
-                                                 uint64_t{node.count} * sizeof(TermKey));
+  node.words = reinterpret_cast<const uint32_t*>(bytes + kHeaderBytes);
+  node.keys = reinterpret_cast<const TermKey*>(bytes + keys_at(node.count));
   return node;
 }
 
@@ -132,9 +140,8 @@ Result<BlockRef> TermTree::write(const Node& node) {
   auto* at = heap_->edit<std::byte>(block, 0, bytes);
   std::memcpy(at, &node.level, sizeof node.level);
   std::memcpy(at + sizeof node.level, &node.count, sizeof node.count);
-  at += kHeaderBytes;
-  std::memcpy(at, node.keys.data(), node.count * sizeof(TermKey));
-  std::memcpy(at + node.count * sizeof(TermKey), node.words.data(), node.count * sizeof(uint32_t));
+  std::memcpy(at + kHeaderBytes, node.words.data(), node.count * sizeof(uint32_t));
+  std::memcpy(at + keys_at(node.count), node.keys.data(), node.count * sizeof(TermKey));
   return block;
 }
 
@@ -145,9 +152,7 @@ void TermTree::set_root(BlockRef block) {
 void TermTree::replace(const std::vector<Step>& path, size_t depth, BlockRef block) {
   if (depth == 0) return set_root(block);
   const Step& parent = path[depth - 1];
-  const uint64_t offset = kHeaderBytes + uint64_t{parent.count} * sizeof(TermKey) +
-                          uint64_t{parent.index} * sizeof(uint32_t);
-  store_word(heap_->edit<uint32_t>(parent.block, offset, sizeof(uint32_t)), block);
+  store_word(heap_->edit<uint32_t>(parent.block, word_at(parent.index), sizeof(uint32_t)), block);
 }
 
 void TermTree::retire(const Step& step) {
@@ -193,9 +198,7 @@ Status TermTree::put(const TermKey& key, uint32_t word) {
   size_t depth = path.size() - 1;
   if (found) {
     const Step& leaf = path[depth];
-    const uint64_t offset = kHeaderBytes + uint64_t{leaf.count} * sizeof(TermKey) +
-                            uint64_t{leaf.index} * sizeof(uint32_t);
-    store_word(heap_->edit<uint32_t>(leaf.block, offset, sizeof(uint32_t)), word);
+    store_word(heap_->edit<uint32_t>(leaf.block, word_at(leaf.index), sizeof(uint32_t)), word);
     return {};
   }
   TRY(read(path[depth].block, node));

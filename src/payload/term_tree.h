@@ -2,7 +2,7 @@
 // blocks. One tree holds every field: a key begins with the field and the type of the value
 // (payload/term_key.h), so a value is one look-up and a range of values is one scan.
 //
-// A node is a block {level, count, keys, words}, as large as it needs to be: 20 bytes a term and
+// A node is a block {level, count, words, keys}, as large as it needs to be: 20 bytes a term and
 // little more, whatever the order of insertion. Words of a leaf are the map's values, words of an
 // inner node are its children. The root's block stands in the arena at a fixed place.
 //
@@ -41,7 +41,7 @@ class TermTree {
   static void scan(const BlockView& view, uint64_t root_offset, const TermKey& from,
                    const TermKey& to, Visit&& visit) {
     const BlockRef root = load_root(view, root_offset);
-    if (root != 0) scan_node(view, root, kLevelsMax, from, to, visit);
+    if (root != 0) scan_node(view, root, kLevelsMax, &from, &to, visit);
   }
 
   // ---- the lane only
@@ -53,6 +53,7 @@ class TermTree {
 
  private:
   static constexpr uint32_t kLevelsMax = 16;
+  static constexpr uint32_t kAhead = 4;  // children fetched before their turn
   struct Node;
   struct Step {
     BlockRef block;
@@ -75,21 +76,35 @@ class TermTree {
   static uint32_t child_of(const NodeView& node, const TermKey& key);
   static uint32_t lower_bound(const NodeView& node, const TermKey& key);
   static uint32_t upper_bound(const NodeView& node, const TermKey& key);
+  /// from, to: null where every key of the node is within the bound.
   template <class Visit>
-  static bool scan_node(const BlockView& view, BlockRef block, uint32_t above, const TermKey& from,
-                        const TermKey& to, Visit&& visit) {
+  static bool scan_node(const BlockView& view, BlockRef block, uint32_t above, const TermKey* from,
+                        const TermKey* to, Visit&& visit) {
     const NodeView now = node(view, block, above);
     if (!now) return false;
-    const bool last = now.keys[now.count - 1] > to;
-    const uint32_t end = last ? upper_bound(now, to) : now.count;
     if (now.level == 0) {
-      for (uint32_t i = lower_bound(now, from); i < end; ++i)
+      const uint32_t end = to == nullptr ? now.count : upper_bound(now, *to);
+      for (uint32_t i = from == nullptr ? 0 : lower_bound(now, *from); i < end; ++i)
         if (!visit(now.keys[i], load_word(now.words + i))) return false;
-      return !last;
+      return true;
     }
-    for (uint32_t i = child_of(now, from); i < std::max(end, uint32_t{1}); ++i)
-      if (!scan_node(view, load_word(now.words + i), now.level, from, to, visit)) return false;
-    return !last;
+    const uint32_t first = from == nullptr ? 0 : child_of(now, *from);
+    const uint32_t last = to == nullptr ? now.count - 1 : child_of(now, *to);
+    for (uint32_t i = first; i <= last; ++i) {
+      if (i + kAhead <= last) prefetch(view, load_word(now.words + i + kAhead));
+      if (!scan_node(view, load_word(now.words + i), now.level, i == first ? from : nullptr,
+                     i == last ? to : nullptr, visit)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  /// A long scan reads header and words of nodes that lie anywhere: waiting for each would be most
+  /// of its time.
+  static void prefetch(const BlockView& view, BlockRef block) {
+    const std::byte* const at = view.range().base + block * kBlockUnit;
+    for (uint64_t line = 0; line < 4; ++line)
+      __builtin_prefetch(at + line * 64);
   }
 
   /// The way from the root to the key's leaf; whether the key is there.
