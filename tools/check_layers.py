@@ -17,7 +17,7 @@ LAYERS = [
     ["kernels", "models", "backup", "telemetry"],
     ["text"],
     ["quant", "storage", "filter"],
-    ["index", "replication", "auth"],
+    ["index", "payload", "replication", "auth"],
     ["collection"],
     ["db"],
     ["api"],

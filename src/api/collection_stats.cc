@@ -23,7 +23,7 @@ Result<Answer> get_collection_stats(Context& context, Call& call) {
   json.field("unlinked_points", stats.unlinked_points);
   json.key("memory").begin_object();
   json.field("vectors", stats.memory_bytes_vectors).field("index", stats.memory_bytes_index);
-  json.field("points", stats.memory_bytes_points);
+  json.field("points", stats.memory_bytes_points).field("payload", stats.memory_bytes_payload);
   json.end_object();
   json.field("disk_bytes", stats.disk_bytes).field("history_bytes", stats.history_bytes);
   json.field("lsn", stats.lsn).field("checkpoint_lsn", stats.checkpoint_lsn);

@@ -12,6 +12,12 @@ TEST(Hash, IsTheSameInEveryRelease) {
   EXPECT_EQ(hash_bytes(as_bytes("a"), 0), 0xE6C632B61E964E1Full);
 }
 
+TEST(Hash, WideIsTheSameInEveryRelease) {
+  EXPECT_EQ(hash_bytes_128(as_bytes(""), 0).high, 0x99AA06D3014798D8ull);
+  EXPECT_EQ(hash_bytes_128(as_bytes(""), 0).low, 0x6001C324468D497Full);
+  EXPECT_NE(hash_bytes_128(as_bytes("a"), 0).high, hash_bytes_128(as_bytes("a"), 1).high);
+}
+
 TEST(Hash, DependsOnTheSeed) {
   EXPECT_NE(hash_bytes(as_bytes("point"), 1), hash_bytes(as_bytes("point"), 2));
 }

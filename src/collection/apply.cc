@@ -10,6 +10,7 @@ namespace ferres {
 
 Result<uint64_t> Partition::apply(const LogRecord& record) {
   last_write_ = record.unix_micros;
+  derived_.load()->payload->set_limit(payload_limit());
   switch (static_cast<Op>(record.op)) {
     case Op::kUpsert:
       return apply_upsert(record);
@@ -62,6 +63,7 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
   slots_->publish(slot, record.lsn, {offset, namespace_tag(point.ns), has_ttl, written.has_vector});
   Derived& derived = *derived_.load();
   TRY(derived.ids->insert(hash, slot));
+  derived.payload->add(slot, point.ns, point.metadata_json);
   if (written.has_vector) derived.tail.push(slot);
   ++live_;
   if (has_ttl) ++ttl_points_;
@@ -138,6 +140,7 @@ size_t Partition::reclaim(size_t max) {
     derived.index->remove_point(slot);
     if (const auto record = heap_->read(view.ref(slot).offset); record.ok()) {
       derived.ids->erase(hash_of(storage_id(record->ns, record->id)), slot);
+      derived.payload->remove(slot, record->ns, record->metadata_json);
     }
     unlinked_.push_back({slot, 0});
     ++done;

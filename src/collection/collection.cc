@@ -155,7 +155,8 @@ Status CollectionImpl::open_partition(Lsn* checkpoint_lsn) {
     auto manifest = read_manifest(*env_.files, manifest_dir(), lsn);
     Status error;
     if (manifest.ok()) {
-      auto partition = Partition::open(*env_.files, dir_, config_, &*manifest);
+      auto partition =
+          Partition::open(*env_.files, dir_, config_, &*manifest, options_.payload_bytes_max);
       if (partition.ok()) {
         partition_ = *std::move(partition);
         *checkpoint_lsn = lsn;
@@ -170,7 +171,7 @@ Status CollectionImpl::open_partition(Lsn* checkpoint_lsn) {
               {{"collection", config_.name}, {"reason", std::string(error.message())}});
     if (first_error.ok()) first_error = std::move(error);
   }
-  auto partition = Partition::open(*env_.files, dir_, config_, nullptr);
+  auto partition = Partition::open(*env_.files, dir_, config_, nullptr, options_.payload_bytes_max);
   if (!partition.ok()) return std::move(partition).error();
   partition_ = *std::move(partition);
   *checkpoint_lsn = 0;

@@ -119,6 +119,9 @@ struct CollectionStats {
   uint64_t memory_bytes_vectors = 0;
   uint64_t memory_bytes_index = 0;   // links
   uint64_t memory_bytes_points = 0;  // records, slots, id map
+  uint64_t memory_bytes_payload = 0;
+  uint32_t payload_fields = 0;   // metadata fields that are indexed
+  uint32_t payload_dropped = 0;  // groups of values that outgrew the limit and are not
   uint64_t disk_bytes = 0;
   uint64_t history_bytes = 0;
   uint32_t ef_search_current = 0;
@@ -133,6 +136,8 @@ struct CollectionOptions {
   uint64_t flat_points_max = 2000;                    // below: no graph, exact scan
   uint64_t tail_points_max = 4096;  // writers wait while more points than this are unlinked
   uint64_t log_segment_bytes = 64ull << 20;
+  /// About how much the payload index may take; 0: a quarter of vectors and links, at least 64 MiB.
+  uint64_t payload_bytes_max = 0;
   bool background = true;  // false: no checkpoints or linking but by checkpoint(), link()
 };
 

@@ -1,9 +1,10 @@
 // Opening, saving and looking up; the application of records is in apply.cc.
 //
 // Arenas of the points store: 1 header, 2 slots, 3 records, 4 dying slots, 16-17 vectors.
-// Arenas of the index store: 1 header, 2 id map, 3 tail, 16-31 vector index.
+// Arenas of the index store: 1 header, 2 id map, 3 tail, 4-6 payload index, 16-31 vector index.
 #include "collection/partition.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/epoch.h"
@@ -14,6 +15,8 @@ namespace ferres {
 namespace {
 
 constexpr uint32_t kLayoutVersion = 1;
+constexpr uint64_t kPayloadBytesMin = 64 << 20;
+constexpr uint64_t kPayloadShare = 4;  // one in so many bytes of vectors and links
 
 struct PointsHeader {
   uint32_t version = 0;
@@ -89,8 +92,9 @@ uint32_t namespace_tag(std::string_view ns) {
   return tag == 0 ? 1 : tag;
 }
 
-Partition::Partition(FileSystem& files, std::string dir, const CollectionConfig& config)
-    : files_(files), dir_(std::move(dir)), config_(config) {}
+Partition::Partition(FileSystem& files, std::string dir, const CollectionConfig& config,
+                     uint64_t payload_bytes_max)
+    : files_(files), dir_(std::move(dir)), config_(config), payload_bytes_max_(payload_bytes_max) {}
 
 Partition::~Partition() {
   delete derived_.load();
@@ -102,8 +106,10 @@ uint32_t Partition::hash_of(std::string_view storage_id) const {
 
 Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::string dir,
                                                    const CollectionConfig& config,
-                                                   const Manifest* manifest) {
-  std::unique_ptr<Partition> partition(new Partition(files, std::move(dir), config));
+                                                   const Manifest* manifest,
+                                                   uint64_t payload_bytes_max) {
+  std::unique_ptr<Partition> partition(
+      new Partition(files, std::move(dir), config, payload_bytes_max));
   StoreManifest points{.family = "points"};
   if (const StoreManifest* found = store_of(manifest, "points")) points = *found;
   TRY(partition->open_points(points));
@@ -113,6 +119,8 @@ Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::strin
   partition->next_index_file_ = index.next_file;
   auto derived = partition->open_derived(index);
   if (derived.ok()) {
+    // An index store that was written before there was a payload index, or by one that gave up.
+    if ((*derived)->payload->needs_filling()) TRY(partition->fill_payload(**derived));
     partition->derived_.store(derived->release());
   } else if (derived.error().code() == Code::kCorruption) {
     TRY(partition->rebuild_derived());
@@ -170,6 +178,8 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
   }
   derived->ids = std::make_unique<IdMap>(*ids, header.ids);
   TRY_ASSIGN(derived->index, create_ann_index(config_.index, *vectors_, *derived->store, 16));
+  TRY_ASSIGN(derived->payload, PayloadIndex::open(*derived->store, 4));
+  derived->payload->set_limit(payload_limit());
   return derived;
 }
 
@@ -197,8 +207,28 @@ Status Partition::fill_derived(Derived& derived) const {
     TRY_ASSIGN(const Record record, heap_->read(view.ref(slot).offset));
     TRY(derived.ids->insert(hash_of(storage_id(record.ns, record.id)), slot));
     if (record.has_vector && view.died(slot) == kNoLsn) derived.tail.push(slot);
+    derived.payload->add(slot, record.ns, record.metadata_json);
   }
   return {};
+}
+
+Status Partition::fill_payload(Derived& derived) const {
+  const SlotTable::View view = slots_->view();
+  for (Slot slot = 0; slot < slot_header_.slots; ++slot) {
+    if (view.born(slot) == 0) continue;
+    TRY_ASSIGN(const Record record, heap_->read(view.ref(slot).offset));
+    derived.payload->add(slot, record.ns, record.metadata_json);
+  }
+  return {};
+}
+
+uint64_t Partition::payload_limit() const {
+  if (payload_bytes_max_ != 0) return payload_bytes_max_;
+  // What a slot's vector and its links on the base layer take: the memory in use would not count
+  // what is only mapped after a start.
+  const uint64_t slot_bytes =
+      sizeof(float) * config_.dimension + sizeof(Slot) * 2 * config_.index.m;
+  return std::max(kPayloadBytesMin, slot_header_.slots * slot_bytes / kPayloadShare);
 }
 
 Result<std::optional<Slot>> Partition::find(std::string_view ns, std::string_view id,
@@ -243,6 +273,7 @@ Status Partition::save_headers() {
   Derived& derived = *derived_.load();
   const std::vector<Slot> tail = derived.tail.front(derived.tail.size());
   TRY(save_slots(*derived.tail_arena, tail));
+  TRY(derived.payload->save());
   IndexHeader index{};
   index.version = kLayoutVersion;
   index.tail = tail.size();

@@ -28,6 +28,7 @@
 #include "collection/tail.h"
 #include "index/ann_index.h"
 #include "index/vector_store.h"
+#include "payload/payload_index.h"
 #include "storage/log.h"
 #include "storage/manifest.h"
 #include "storage/page_store.h"
@@ -47,13 +48,16 @@ class Partition {
     Arena* tail_arena = nullptr;
     std::unique_ptr<IdMap> ids;
     std::unique_ptr<ANNIndex> index;
+    std::unique_ptr<PayloadIndex> payload;
     Tail tail;
   };
 
-  /// Opens the stores that the manifest lists in dir, or empty ones.
+  /// Opens the stores that the manifest lists in dir, or empty ones. payload_bytes_max: see
+  /// CollectionOptions.
   static Result<std::unique_ptr<Partition>> open(FileSystem& files, std::string dir,
                                                  const CollectionConfig& config,
-                                                 const Manifest* manifest);
+                                                 const Manifest* manifest,
+                                                 uint64_t payload_bytes_max = 0);
   ~Partition();
 
   // ---- readers, under an EpochGuard
@@ -106,10 +110,13 @@ class Partition {
     Slot slot;
     uint64_t ticket;
   };
-  Partition(FileSystem& files, std::string dir, const CollectionConfig& config);
+  Partition(FileSystem& files, std::string dir, const CollectionConfig& config,
+            uint64_t payload_bytes_max);
   Status open_points(const StoreManifest& manifest);
   Result<std::unique_ptr<Derived>> open_derived(const StoreManifest& manifest) const;
   Status fill_derived(Derived& derived) const;
+  Status fill_payload(Derived& derived) const;
+  uint64_t payload_limit() const;
   Status save_headers();
   Result<uint64_t> apply_upsert(const LogRecord& record);
   Result<uint64_t> apply_delete(const LogRecord& record);
@@ -125,6 +132,7 @@ class Partition {
   FileSystem& files_;
   const std::string dir_;
   const CollectionConfig config_;
+  const uint64_t payload_bytes_max_;
   std::unique_ptr<PageStore> points_;
   Arena* header_arena_ = nullptr;
   Arena* dying_arena_ = nullptr;

@@ -23,21 +23,30 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
   ns_ = namespace_of(ns);
   if (ns_.empty() && predicate != nullptr) ns_ = namespace_of(predicate->namespace_name());
   tag_ = namespace_tag(ns_);
+  if (tag_ == 0 && predicate_ == nullptr) return;
+  answer_ = partition.derived().payload->evaluate(predicate_, ns_);
+  if (!answer_) return;
+  matches_ = answer_->matches.slots.size();
+  verified_ = !answer_->matches.unsure.empty();
 }
 
 bool ReadFilter::admits(Slot slot) const {
   if (slot == excluded_ || !view_.visible(slot, pinned_)) return false;
+  if (answer_ && !answer_->matches.slots.contains(slot)) return false;
   const RecordRef ref = view_.ref(slot);
   if (tag_ != 0 && ref.ns_tag != tag_) return false;
-  if (!ref.has_ttl && tag_ == 0 && predicate_ == nullptr) return true;
+  const bool ask_namespace = tag_ != 0 && !(answer_ && answer_->namespace_sure);
+  const bool ask_predicate =
+      predicate_ != nullptr && (!answer_ || (verified_ && answer_->matches.unsure.contains(slot)));
+  if (!ref.has_ttl && !ask_namespace && !ask_predicate) return true;
   auto record = partition_.heap().read(ref.offset);
   if (!record.ok()) {
     if (damage_.ok()) damage_ = std::move(record).error();
     return false;
   }
   if (record->expires_micros != 0 && record->expires_micros <= now_micros_) return false;
-  if (tag_ != 0 && record->ns != ns_) return false;
-  return predicate_ == nullptr || predicate_->matches(record->metadata_json);
+  if (ask_namespace && record->ns != ns_) return false;
+  return !ask_predicate || predicate_->matches(record->metadata_json);
 }
 
 Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with_metadata) const {
@@ -79,11 +88,11 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
   const SlotTable::View view = partition_->slots().view();
   std::vector<std::pair<Lsn, Slot>> found;  // in order of the last write
   ListResult result;
-  for (Slot slot = 0; slot < view.count(); ++slot) {
-    if (!filter.admits(slot)) continue;
+  filter.for_each_candidate([&](Slot slot) {
+    if (!filter.admits(slot)) return;
     ++result.total;
     if (!request.count_only) found.emplace_back(view.born(slot), slot);
-  }
+  });
   TRY(filter.damage());
   if (request.count_only || request.offset >= found.size()) return result;
   const uint64_t end =
@@ -117,6 +126,9 @@ CollectionStats CollectionImpl::stats() {
   stats.memory_bytes_index = derived.index->memory_bytes();
   stats.memory_bytes_points = partition_->slots().memory_bytes() +
                               partition_->heap().memory_bytes() + derived.ids->memory_bytes();
+  stats.memory_bytes_payload = derived.payload->memory_bytes();
+  stats.payload_fields = derived.payload->fields();
+  stats.payload_dropped = derived.payload->dropped();
   stats.disk_bytes = partition_->points_store().disk_bytes() + derived.store->disk_bytes();
   stats.history_bytes = history_bytes_;
   stats.ef_search_current = derived.index->current_ef_search();

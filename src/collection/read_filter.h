@@ -1,5 +1,7 @@
 // Which slots one read may answer: visible at its LSN, not expired, in its namespace, matching its
-// filter. Made under the read's epoch guard and used by one thread. Private to src/collection.
+// filter. The payload index is asked once, at the beginning; records are read for what it is not
+// sure of, and for expiry. Made under the read's epoch guard, after it pinned its LSN, and used by
+// one thread. Private to src/collection.
 #pragma once
 #include <optional>
 #include <string>
@@ -18,6 +20,14 @@ class ReadFilter : public SlotFilter {
   bool admits(Slot slot) const override;
   void prefetch(Slot slot) const override { view_.prefetch(slot); }
   bool selective() const override { return tag_ != 0 || predicate_ != nullptr; }
+  uint64_t matches_max() const override { return matches_; }
+  /// Calls visit(slot) for every slot that may be admitted, in ascending order.
+  template <class Visit>
+  void for_each_candidate(Visit&& visit) const {
+    if (answer_) return answer_->matches.slots.for_each(visit);
+    for (Slot slot = 0; slot < view_.count(); ++slot)
+      visit(slot);
+  }
   /// Never answers this slot (the point whose vector is the query).
   void exclude(Slot slot) { excluded_ = slot; }
   /// Damage met while asking: the answer must not be given.
@@ -33,6 +43,9 @@ class ReadFilter : public SlotFilter {
   std::string ns_;
   uint32_t tag_ = 0;
   const Predicate* predicate_;
+  std::optional<PayloadIndex::Answer> answer_;  // nothing: all slots are candidates
+  uint64_t matches_ = ~uint64_t{0};
+  bool verified_ = false;  // some candidates are unsure
   Slot excluded_ = kNoSlot;
   mutable Status damage_;
 };

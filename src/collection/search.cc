@@ -12,9 +12,10 @@
 namespace ferres {
 namespace {
 
-constexpr Slot kSampleSlots = 256;     // asked to guess how selective a filter is
-constexpr uint32_t kVisitsMin = 2000;  // a filtered walk may spend this much, or
-constexpr uint32_t kVisitsShare = 8;   // one in so many slots, before the scan is cheaper
+constexpr uint64_t kScanMatches = 2000;  // so many matches, or
+constexpr uint64_t kScanShare = 20;      // one in so many points, are scanned rather than walked to
+constexpr uint32_t kVisitsMin = 2000;    // a filtered walk may spend this much, or
+constexpr uint32_t kVisitsShare = 8;     // one in so many slots, before the scan is cheaper
 
 bool nearer(const Hit& a, const Hit& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
@@ -63,26 +64,23 @@ Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest&
   return std::span<const float>(stored.vector);
 }
 
-/// Few points match: asked of an even sample of all slots.
 bool CollectionImpl::few_match(const ReadFilter& filter) const {
-  const Slot count = filter.view().count();
-  if (count <= kSampleSlots * 8) return true;
-  for (Slot i = 0; i < kSampleSlots; ++i) {
-    if (filter.admits(static_cast<Slot>(uint64_t{i} * count / kSampleSlots))) return false;
-  }
-  return true;
+  return filter.matches_max() <= std::max(kScanMatches, partition_->live_points() / kScanShare);
 }
 
 Status CollectionImpl::scan_all(std::span<const float> query, const SearchRequest& request,
                                 const ReadFilter& filter, std::vector<Hit>& hits) const {
   const VectorStore& vectors = partition_->vectors();
-  const Slot readable = std::min(filter.view().count(), vectors.view().slots);
+  const SlotTable::View& view = filter.view();
+  const Slot readable = std::min(view.count(), vectors.view().slots);
   std::vector<Slot> slots;
-  for (Slot slot = 0; slot < readable; ++slot) {
-    if (filter.admits(slot) && filter.view().ref(slot).has_vector) slots.push_back(slot);
-  }
-  TRY(filter.damage());
-  return scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits);
+  filter.for_each_candidate([&](Slot slot) {
+    if (slot < readable && view.visible(slot, filter.pinned()) && view.ref(slot).has_vector) {
+      slots.push_back(slot);
+    }
+  });
+  TRY(scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits));
+  return filter.damage();
 }
 
 Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request,

@@ -39,7 +39,9 @@ const char* take_flag(Condition& condition) {
   return nullptr;
 }
 
+template <Bound kBound>
 const char* take_bound(Condition& condition) {
+  condition.bound = kBound;
   if (condition.operand.type == JsonType::kNumber) return nullptr;
   if (condition.operand.type != JsonType::kString) return "must be a number";
   const auto instant = parse_instant(condition.operand.text);
@@ -176,46 +178,143 @@ bool test_icontains_text(const Condition& condition, const JsonView& value) {
   return folded.find(condition.operand.text) != std::string::npos;
 }
 
-std::optional<GeoPoint> place_of(const JsonView& value) {
-  const JsonView lat = value.member("lat");
-  const JsonView lon = value.member("lon");
-  if (lat.type() != JsonType::kNumber || lon.type() != JsonType::kNumber) return std::nullopt;
-  const GeoPoint place{lat.number().to_double(), lon.number().to_double()};
-  return is_on_earth(place) ? std::optional(place) : std::nullopt;
-}
-
 bool test_circle(const Condition& condition, const JsonView& value) {
-  const auto place = place_of(value);
+  const auto place = read_place(value);
   const GeoCircle& circle = *std::get_if<GeoCircle>(&condition.prepared);
   return place && distance_meters(*place, circle.center) <= circle.meters;
 }
 
 bool test_box(const Condition& condition, const JsonView& value) {
-  const auto place = place_of(value);
+  const auto place = read_place(value);
   return place && contains(*std::get_if<GeoBox>(&condition.prepared), *place);
 }
 
-// name, prepare, test, tests_elements, negated
+// ---- what it asks of an index
+
+using Shape = FilterIndex::Shape;
+
+Matches probe_present(const Condition&, uint32_t field, const FilterIndex& index) {
+  return Matches::exactly(index.shaped(field, Shape::kPresent));
+}
+
+/// Any document that has the field: the values that this operator looks at are not indexed.
+Matches probe_nothing(const Condition&, uint32_t field, const FilterIndex& index) {
+  return Matches::perhaps(index.shaped(field, Shape::kPresent));
+}
+
+Matches probe_not_null(const Condition&, uint32_t field, const FilterIndex& index) {
+  SlotSet slots = index.shaped(field, Shape::kPresent);
+  slots -= index.shaped(field, Shape::kOnlyNull);
+  return Matches::exactly(std::move(slots));
+}
+
+Matches probe_value(const Operand& operand, uint32_t field, const FilterIndex& index) {
+  switch (operand.type) {
+    case JsonType::kArray:  // the value itself, or an element of it
+      return Matches::perhaps(index.shaped(field, Shape::kArray));
+    case JsonType::kObject:
+      return Matches::perhaps(index.shaped(field, Shape::kPresent));
+    default:
+      return index.equal(field, operand);
+  }
+}
+
+Matches probe_equal(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  return probe_value(condition.operand, field, index);
+}
+
+Matches probe_in(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  Matches any;
+  for (const Operand& operand : condition.operand.elements)
+    any |= probe_value(operand, field, index);
+  return any;
+}
+
+int order(const JsonNumber& a, const JsonNumber& b) {
+  return compare(a, b);
+}
+int order(const Instant& a, const Instant& b) {
+  return a < b ? -1 : (a == b ? 0 : 1);
+}
+
+template <class Value>
+void tighten(Bound bound, const Value& value, Bounds<Value>& bounds) {
+  const bool included = bound == Bound::kGreaterEqual || bound == Bound::kLessEqual;
+  const bool below = bound == Bound::kGreater || bound == Bound::kGreaterEqual;
+  auto& end = below ? bounds.from : bounds.to;
+  if (!end) {
+    end = {value, included};
+    return;
+  }
+  const int side = order(value, end->value) * (below ? 1 : -1);
+  if (side > 0) end = {value, included};
+  if (side == 0) end->included = end->included && included;
+}
+
+Matches probe_bound(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  if (const Instant* const instant = std::get_if<Instant>(&condition.prepared)) {
+    Bounds<Instant> bounds;
+    tighten(condition.bound, *instant, bounds);
+    return index.instants(field, bounds);
+  }
+  Bounds<JsonNumber> bounds;
+  tighten(condition.bound, condition.operand.number, bounds);
+  return index.numbers(field, bounds);
+}
+
+/// Of the documents that hold a value, those that hold it in an array. Which of several values is
+/// the array, only the document knows.
+Matches within_arrays(Matches matches, uint32_t field, const FilterIndex& index) {
+  matches &= Matches::exactly(index.shaped(field, Shape::kArray));
+  matches.doubt(index.shaped(field, Shape::kSeveral));
+  return matches;
+}
+
+Matches probe_contains(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  return within_arrays(probe_value(condition.operand, field, index), field, index);
+}
+
+Matches probe_any(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  return within_arrays(probe_in(condition, field, index), field, index);
+}
+
+Matches probe_all(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  Matches all = Matches::exactly(index.shaped(field, Shape::kArray));
+  for (const Operand& operand : condition.operand.elements)
+    all &= probe_value(operand, field, index);
+  return within_arrays(std::move(all), field, index);
+}
+
+Matches probe_circle(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  const GeoCircle& circle = *std::get_if<GeoCircle>(&condition.prepared);
+  return index.in_circle(field, circle.center, circle.meters);
+}
+
+Matches probe_box(const Condition& condition, uint32_t field, const FilterIndex& index) {
+  return index.in_box(field, *std::get_if<GeoBox>(&condition.prepared));
+}
+
+// name, prepare, test, probe, tests_elements, negated
 constexpr std::array<Operator, 19> kOperators{{
-    {"$eq", take_any, test_equal, true, false},
-    {"$ne", take_any, test_equal, true, true},
-    {"$in", take_list, test_in, true, false},
-    {"$nin", take_list, test_in, true, true},
-    {"$gt", take_bound, test_greater, true, false},
-    {"$gte", take_bound, test_greater_equal, true, false},
-    {"$lt", take_bound, test_less, true, false},
-    {"$lte", take_bound, test_less_equal, true, false},
-    {"$exists", take_flag, test_present, false, false},
-    {"$is_null", take_flag, test_not_null, false, true},
-    {"$contains", take_any, test_contains, false, false},
-    {"$all", take_list, test_all, false, false},
-    {"$any", take_list, test_any, false, false},
-    {"$prefix", take_text, test_prefix, true, false},
-    {"$contains_text", take_text, test_contains_text, true, false},
-    {"$icontains_text", take_folded_text, test_icontains_text, true, false},
-    {"$geo_radius", take_circle, test_circle, true, false},
-    {"$geo_box", take_box, test_box, true, false},
-    {"$match", refuse_match, test_present, false, false},
+    {"$eq", take_any, test_equal, probe_equal, true, false},
+    {"$ne", take_any, test_equal, probe_equal, true, true},
+    {"$in", take_list, test_in, probe_in, true, false},
+    {"$nin", take_list, test_in, probe_in, true, true},
+    {"$gt", take_bound<Bound::kGreater>, test_greater, probe_bound, true, false},
+    {"$gte", take_bound<Bound::kGreaterEqual>, test_greater_equal, probe_bound, true, false},
+    {"$lt", take_bound<Bound::kLess>, test_less, probe_bound, true, false},
+    {"$lte", take_bound<Bound::kLessEqual>, test_less_equal, probe_bound, true, false},
+    {"$exists", take_flag, test_present, probe_present, false, false},
+    {"$is_null", take_flag, test_not_null, probe_not_null, false, true},
+    {"$contains", take_any, test_contains, probe_contains, false, false},
+    {"$all", take_list, test_all, probe_all, false, false},
+    {"$any", take_list, test_any, probe_any, false, false},
+    {"$prefix", take_text, test_prefix, probe_nothing, true, false},
+    {"$contains_text", take_text, test_contains_text, probe_nothing, true, false},
+    {"$icontains_text", take_folded_text, test_icontains_text, probe_nothing, true, false},
+    {"$geo_radius", take_circle, test_circle, probe_circle, true, false},
+    {"$geo_box", take_box, test_box, probe_box, true, false},
+    {"$match", refuse_match, test_present, probe_nothing, false, false},
 }};
 
 // ---- what a field's name leads to
@@ -268,6 +367,51 @@ const Operator* find_operator(std::string_view name) {
 
 const Operator& equality_operator() {
   return kOperators.front();
+}
+
+std::optional<GeoPoint> read_place(const JsonView& value) {
+  const JsonView lat = value.member("lat");
+  const JsonView lon = value.member("lon");
+  if (lat.type() != JsonType::kNumber || lon.type() != JsonType::kNumber) return std::nullopt;
+  const GeoPoint place{lat.number().to_double(), lon.number().to_double()};
+  return is_on_earth(place) ? std::optional(place) : std::nullopt;
+}
+
+Matches probe(const Condition& condition, std::string_view field, const FilterIndex& index) {
+  Matches matches;
+  uint32_t id = 0;
+  switch (index.find_field(field, &id)) {
+    case FilterIndex::Knows::kNothing:
+      return Matches::perhaps(index.all());
+    case FilterIndex::Knows::kField:
+      matches = condition.op->probe(condition, id, index);
+      break;
+    case FilterIndex::Knows::kAbsent:
+      break;
+  }
+  if (condition.negated) matches.complement(index.all());
+  return matches;
+}
+
+std::optional<Matches> probe_range(std::span<const Condition* const> conditions,
+                                   std::string_view field, const FilterIndex& index) {
+  uint32_t id = 0;
+  if (index.find_field(field, &id) != FilterIndex::Knows::kField) return std::nullopt;
+  if (!index.shaped(id, Shape::kArray).empty() || !index.shaped(id, Shape::kSeveral).empty()) {
+    return std::nullopt;
+  }
+  Bounds<JsonNumber> numbers;
+  Bounds<Instant> instants;
+  for (const Condition* const condition : conditions) {
+    if (const Instant* const instant = std::get_if<Instant>(&condition->prepared)) {
+      tighten(condition->bound, *instant, instants);
+    } else {
+      tighten(condition->bound, condition->operand.number, numbers);
+    }
+  }
+  const bool numeric = numbers.from || numbers.to;
+  if (numeric == (instants.from || instants.to)) return std::nullopt;
+  return numeric ? index.numbers(id, numbers) : index.instants(id, instants);
 }
 
 bool holds(const Condition& condition, std::string_view field, const JsonView& document) {

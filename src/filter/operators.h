@@ -6,6 +6,8 @@
 //
 // Conditions are immutable once built; holds() runs on any thread.
 #pragma once
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,6 +17,7 @@
 #include "filter/instant.h"
 #include "filter/json_view.h"
 #include "filter/operand.h"
+#include "filter/probe.h"
 
 namespace ferres {
 
@@ -25,12 +28,16 @@ struct GeoCircle {
 
 struct Operator;
 
+/// How a range operator bounds the value; of other operators kNone.
+enum class Bound : uint8_t { kNone, kGreater, kGreaterEqual, kLess, kLessEqual };
+
 struct Condition {
   const Operator* op = nullptr;
   Operand operand;
   bool negated = false;
   /// What the row's prepare() made of the operand.
   std::variant<std::monostate, Instant, GeoCircle, GeoBox> prepared;
+  Bound bound = Bound::kNone;
 };
 
 struct Operator {
@@ -38,6 +45,8 @@ struct Operator {
   /// Completes a condition whose operand is set. Returns why not ("must be an array"), or null.
   const char* (*prepare)(Condition& condition);
   bool (*test)(const Condition& condition, const JsonView& value);
+  /// What an index says of the same test: never fewer documents, and sure only of those that pass.
+  Matches (*probe)(const Condition& condition, uint32_t field, const FilterIndex& index);
   bool tests_elements;  // an array passes when one of its elements does
   bool negated;
 };
@@ -50,5 +59,15 @@ const Operator& equality_operator();
 /// field: a member's name, or names joined by dots that lead into objects. A member whose own name
 /// holds the dots comes first. Arrays on the way stand for the objects in them.
 bool holds(const Condition& condition, std::string_view field, const JsonView& document);
+/// The slots of the documents for which holds(). The index answers for documents whose members have
+/// no dots in their names, and no two of one object the same name.
+Matches probe(const Condition& condition, std::string_view field, const FilterIndex& index);
+/// The same for several conditions of one field that bound its value, as one range. Nothing when
+/// that could mean something else: numbers beside times, or a document that holds several values
+/// and may meet each condition by another one.
+std::optional<Matches> probe_range(std::span<const Condition* const> conditions,
+                                   std::string_view field, const FilterIndex& index);
+/// The place that an object {"lat": .., "lon": ..} names.
+std::optional<GeoPoint> read_place(const JsonView& value);
 
 }  // namespace ferres

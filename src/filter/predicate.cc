@@ -32,6 +32,57 @@ struct Predicate::Node {
         return std::all_of(children.begin(), children.end(), child_matches);
     }
   }
+
+  Matches probe(const FilterIndex& index) const {
+    if (kind == Kind::kField) return ferres::probe(condition, field, index);
+    if (kind == Kind::kAny) {
+      Matches any;
+      for (const Node& child : children)
+        any |= child.probe(index);
+      return any;
+    }
+    Matches all = probe_all(index);
+    if (kind == Kind::kNot) all.complement(index.all());
+    return all;
+  }
+
+ private:
+  bool bounds(const std::string& name) const {
+    return kind == Kind::kField && condition.bound != Bound::kNone && field == name;
+  }
+
+  /// The children, all of them holding. Bounds of one field are asked as one range where that means
+  /// the same: "$gte" and "$lt" alone would each be most of the values.
+  Matches probe_all(const FilterIndex& index) const {
+    std::optional<Matches> all;
+    const auto add = [&](Matches matches) {
+      if (all) {
+        *all &= matches;
+      } else {
+        all = std::move(matches);
+      }
+    };
+    std::vector<bool> done(children.size());
+    for (size_t i = 0; i < children.size() && !(all && all->slots.empty()); ++i) {
+      const Node& child = children[i];
+      std::vector<const Condition*> together;
+      if (child.bounds(child.field)) {
+        for (size_t j = i; j < children.size(); ++j)
+          if (children[j].bounds(child.field) && !done[j])
+            together.push_back(&children[j].condition);
+      }
+      std::optional<Matches> range;
+      if (together.size() > 1) range = probe_range(together, child.field, index);
+      if (range) {
+        for (size_t j = i; j < children.size(); ++j)
+          done[j] = done[j] || children[j].bounds(child.field);
+        add(*std::move(range));
+      } else if (!done[i]) {
+        add(child.probe(index));
+      }
+    }
+    return all ? *std::move(all) : Matches::exactly(index.all());
+  }
 };
 
 namespace {
@@ -257,6 +308,10 @@ bool Predicate::empty() const {
 
 bool Predicate::matches(std::string_view metadata_json) const {
   return root_ == nullptr || root_->matches(JsonView(metadata_json));
+}
+
+Matches Predicate::probe(const FilterIndex& index) const {
+  return root_ == nullptr ? Matches::exactly(index.all()) : root_->probe(index);
 }
 
 }  // namespace ferres

@@ -1,6 +1,6 @@
 // A filter: a parsed tree of conditions on a point's metadata (contract: API.md 4.5 and 16.2).
-// Parsed once a request, evaluated on the stored JSON text of points. Immutable after parsing;
-// matches() is thread-safe. Simple by design: no index is used here; payload indexes plug in above.
+// Parsed once a request, then asked of the payload indexes (probe), and of the stored JSON text of
+// points where those are not sure (matches). Immutable after parsing; both are thread-safe.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "filter/probe.h"
 
 namespace ferres {
 
@@ -37,6 +38,8 @@ class Predicate {
   const std::optional<std::string>& namespace_name() const { return namespace_; }
   /// metadata_json is a valid JSON document (what the collection stores).
   bool matches(std::string_view metadata_json) const;
+  /// The slots of the documents that match, asked of an index.
+  Matches probe(const FilterIndex& index) const;
 
  private:
   Predicate();

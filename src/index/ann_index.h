@@ -38,6 +38,8 @@ class SlotFilter {
   /// False: rejects next to nothing (visibility only), so the index checks finished candidates.
   /// True: a user's condition; the index checks while it walks.
   virtual bool selective() const = 0;
+  /// No more slots than this are admitted; ~0 when nobody knows.
+  virtual uint64_t matches_max() const { return ~uint64_t{0}; }
 };
 
 struct SearchParams {

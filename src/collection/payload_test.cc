@@ -1,0 +1,143 @@
+// Filters through the payload index as a collection uses it: after
+// updates and restarts, beyond its limit, and when it has to be filled again.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "base/executor.h"
+#include "base/sim_files.h"
+#include "collection/collection.h"
+#include "storage/manifest.h"
+
+namespace ferres {
+namespace {
+
+class FilteredCollection : public ::testing::Test {
+ protected:
+  FilteredCollection() : files_(7), clock_(1'700'000'000'000'000), commit_clock_(clock_) {
+    config_.name = "docs";
+    config_.dimension = 4;
+    config_.metric = Metric::kEuclidean;
+    config_.uuid = "u";
+    options_.background = false;
+    open();
+  }
+  ~FilteredCollection() override { (void)collection_->close(false).ok(); }
+  void open() {
+    executor_ = std::make_unique<ManualExecutor>(1);
+    const Environment env{&files_, executor_.get(), &clock_, &commit_clock_};
+    auto opened = Collection::open(env, "docs", config_, options_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    collection_ = *std::move(opened);
+  }
+  void reopen(bool checkpoint) {
+    ASSERT_TRUE(collection_->close(checkpoint).ok());
+    collection_.reset();
+    open();
+  }
+  void put(int id, const std::string& metadata, std::optional<std::string> ns = std::nullopt) {
+    UpsertRequest request;
+    request.points.push_back({std::to_string(id),
+                              std::move(ns),
+                              {1, 2, 3, static_cast<float>(id)},
+                              metadata,
+                              std::nullopt});
+    ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  }
+  uint64_t count(const std::string& filter, std::optional<std::string> ns = std::nullopt) {
+    const auto predicate = Predicate::parse(filter);
+    ListRequest request;
+    request.filter = &*predicate;
+    request.ns = std::move(ns);
+    request.count_only = true;
+    const auto result = collection_->list(request);
+    EXPECT_TRUE(result.ok());
+    return result.ok() ? result->total : ~uint64_t{0};
+  }
+  size_t hits(const std::string& filter, uint32_t limit) {
+    const auto predicate = Predicate::parse(filter);
+    SearchRequest request;
+    request.vector = {1, 2, 3, 4};
+    request.limit = limit;
+    request.filter = &*predicate;
+    const auto result = collection_->search(request);
+    EXPECT_TRUE(result.ok());
+    return result.ok() ? result->hits.size() : 0;
+  }
+
+  SimFiles files_;
+  ManualClock clock_;
+  CommitClock commit_clock_;
+  std::unique_ptr<Executor> executor_;
+  CollectionConfig config_;
+  CollectionOptions options_;
+  std::shared_ptr<Collection> collection_;
+};
+
+TEST_F(FilteredCollection, FollowsUpdatesDeletionsAndRestarts) {
+  for (int id = 0; id < 100; ++id)
+    put(id, fmt::format(R"({{"n":{},"tag":"t{}"}})", id, id % 4));
+  EXPECT_EQ(count(R"({"tag":"t1"})"), 25u);
+  put(1, R"({"n":1,"tag":"t2"})");
+  EXPECT_EQ(count(R"({"tag":"t1"})"), 24u);
+  EXPECT_EQ(count(R"({"tag":"t2"})"), 26u);
+  ASSERT_TRUE(collection_->remove({{"2"}, std::nullopt, false}).ok());
+  for (const bool checkpoint : {false, true}) {
+    reopen(checkpoint);
+    EXPECT_EQ(count(R"({"tag":"t2"})"), 25u);
+    EXPECT_EQ(count(R"({"n":{"$lt":50},"tag":{"$ne":"t0"}})"), 36u);
+    EXPECT_EQ(hits(R"({"tag":"t2"})", 100), 25u);
+    EXPECT_EQ(hits(R"({"$not":{"tag":"t2"}})", 100), 74u);
+  }
+  EXPECT_EQ(collection_->stats().payload_fields, 2u);
+  EXPECT_GT(collection_->stats().memory_bytes_payload, 0u);
+}
+
+TEST_F(FilteredCollection, NamespacesAreSetsToo) {
+  for (int id = 0; id < 60; ++id)
+    put(id, R"({"a":1})", id % 3 == 0 ? std::optional<std::string>("x") : std::nullopt);
+  EXPECT_EQ(count(R"({})", "x"), 20u);
+  EXPECT_EQ(count(R"({"a":1})", "x"), 20u);
+  EXPECT_EQ(count(R"({"a":2})", "x"), 0u);
+  EXPECT_EQ(count(R"({"$namespace":"x"})"), 20u);
+  EXPECT_EQ(count(R"({"a":1})", "y"), 0u);
+}
+
+TEST_F(FilteredCollection, ALimitThatIsTooSmallCostsTimeAndNoAnswer) {
+  ASSERT_TRUE(collection_->close(false).ok());
+  options_.payload_bytes_max = 20'000;
+  open();
+  for (int id = 0; id < 3000; ++id)
+    put(id, fmt::format(R"({{"name":"number {}","odd":{}}})", id, id % 2 == 1));
+  EXPECT_GT(collection_->stats().payload_dropped, 0u);
+  EXPECT_EQ(count(R"({"name":"number 77"})"), 1u);
+  EXPECT_EQ(count(R"({"name":{"$ne":"number 77"},"odd":true})"), 1499u);
+  EXPECT_EQ(hits(R"({"name":"number 77"})", 10), 1u);
+}
+
+TEST_F(FilteredCollection, AnIndexOfAnotherVersionIsFilledAgain) {
+  for (int id = 0; id < 50; ++id)
+    put(id, fmt::format(R"({{"n":{}}})", id % 5));
+  ASSERT_TRUE(collection_->close(true).ok());
+  collection_.reset();
+  const Lsn lsn = list_manifests(files_, "docs/checkpoints")->back();
+  Manifest manifest = *read_manifest(files_, "docs/checkpoints", lsn);
+  StoreManifest& index = manifest.stores.at(1);
+  ASSERT_EQ(index.family, "index");
+  {
+    const auto store = *PageStore::open(files_, "docs", index);
+    Arena* const payload = *store->arena({.id = 4, .name = "payload"});
+    *reinterpret_cast<uint32_t*>(payload->mutate(0, sizeof(uint32_t))) = 9999;
+    store->begin_checkpoint();
+    index = *store->write_checkpoint();
+    store->commit_checkpoint();
+  }
+  ASSERT_TRUE(write_manifest(files_, "docs/checkpoints", manifest).ok());
+  open();
+  EXPECT_EQ(count(R"({"n":3})"), 10u);
+  put(50, R"({"n":3})");
+  reopen(true);
+  EXPECT_EQ(count(R"({"n":3})"), 11u);
+}
+
+}  // namespace
+}  // namespace ferres

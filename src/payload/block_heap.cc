@@ -1,0 +1,104 @@
+// See block_heap.h. A free block keeps the next free one of its class in its first 4 bytes.
+#include "payload/block_heap.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/epoch.h"
+
+namespace ferres {
+namespace {
+
+uint32_t class_of(uint64_t bytes) {
+  if (bytes <= 1024) return static_cast<uint32_t>((std::max<uint64_t>(bytes, 1) + 15) / 16) - 1;
+  const uint32_t doubling = std::bit_width(bytes - 1) - 11;  // 0: (1024, 2048]
+  const uint64_t quarter = uint64_t{256} << doubling;
+  const uint64_t step = (bytes - (uint64_t{1024} << doubling) + quarter - 1) / quarter;  // 1 .. 4
+  return 64 + doubling * 4 + static_cast<uint32_t>(step) - 1;
+}
+
+uint64_t class_bytes(uint32_t size_class) {
+  if (size_class < 64) return (uint64_t{size_class} + 1) * 16;
+  const uint32_t doubling = (size_class - 64) / 4;
+  const uint64_t step = (size_class - 64) % 4 + 1;
+  return (uint64_t{1024} << doubling) + step * (uint64_t{256} << doubling);
+}
+
+constexpr uint64_t kArenaBytesMax = uint64_t{0x7FFFFFFF} * kBlockUnit;
+
+}  // namespace
+
+Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
+  const uint32_t size_class = class_of(bytes);
+  if (size_class >= kClasses) {
+    return Status(Code::kTooLarge,
+                  "a payload index block of " + std::to_string(bytes) + " bytes, more than 1 MiB");
+  }
+  if (const BlockRef block = header_.free[size_class]; block != 0) {
+    const auto* const next = view().get<BlockRef>(block, sizeof(BlockRef));
+    if (next == nullptr) return Status(Code::kCorruption, "a free block lies outside of its arena");
+    header_.free[size_class] = *next;
+    header_.free_bytes -= class_bytes(size_class);
+    return block;
+  }
+  const uint64_t end = header_.end + class_bytes(size_class);
+  if (end > kArenaBytesMax) {
+    return Status(Code::kResourceExhausted, "the payload index is full: 32 GiB");
+  }
+  if (end > arena_->bytes()) {
+    const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
+    TRY(arena_->grow((end + step - 1) / step * step));
+  }
+  const auto block = static_cast<BlockRef>(header_.end / kBlockUnit);
+  header_.end = end;
+  return block;
+}
+
+void BlockHeap::retire(BlockRef block, uint64_t bytes) {
+  const uint32_t size_class = class_of(bytes);
+  waiting_.push_back({{block, size_class}, 0});
+  retired_bytes_ += class_bytes(size_class);
+  ++unsealed_;
+}
+
+void BlockHeap::seal() {
+  if (unsealed_ > 0) {
+    const uint64_t ticket = epoch_advance();
+    for (auto entry = waiting_.rbegin(); unsealed_ > 0; ++entry, --unsealed_)
+      entry->ticket = ticket;
+  }
+  uint64_t passed = 0;
+  while (!waiting_.empty()) {
+    const Waiting& front = waiting_.front();
+    if (front.ticket != passed && !epoch_passed(front.ticket)) return;
+    passed = front.ticket;
+    retired_bytes_ -= class_bytes(front.what.size_class);
+    free(front.what);
+    waiting_.pop_front();
+  }
+}
+
+void BlockHeap::free(const Retired& what) {
+  *edit<BlockRef>(what.block, 0, sizeof(BlockRef)) = header_.free[what.size_class];
+  header_.free[what.size_class] = what.block;
+  header_.free_bytes += class_bytes(what.size_class);
+}
+
+std::vector<BlockHeap::Retired> BlockHeap::retired() const {
+  std::vector<Retired> list;
+  list.reserve(waiting_.size());
+  for (const Waiting& waiting : waiting_)
+    list.push_back(waiting.what);
+  return list;
+}
+
+void BlockHeap::recover(const std::vector<Retired>& retired) {
+  for (const Retired& what : retired) {
+    // A list that is damaged beyond its checksum costs memory, no more.
+    if (what.block != 0 && what.size_class < kClasses && what.block * kBlockUnit < header_.end) {
+      free(what);
+    }
+  }
+}
+
+}  // namespace ferres
