@@ -67,7 +67,7 @@ void bench_quantizer(std::string_view isa, const QuantizerSpec& spec, uint32_t d
   Random random(1);
   const AlignedVector<float> rows = normals(size_t{kCodes} * dim, random);
   quantizer.train({rows.data(), rows.size()});
-  const size_t stride = (quantizer.code_bytes() + 63) / 64 * 64;
+  const size_t stride = (size_t{quantizer.code_bytes()} + 63) / 64 * 64;
   AlignedVector<std::byte> memory(kCodes * stride);
   std::vector<const std::byte*> codes;
   for (size_t i = 0; i < kCodes; ++i) {

@@ -86,6 +86,7 @@ void measure_insertion(const std::string& dir, const std::vector<Field>& fields)
   for (const Field& field : fields) {
     Store store(dir);
     std::vector<std::string> documents;
+    documents.reserve(field.values.size());
     for (const std::string& value : field.values)
       documents.push_back(fmt::format(R"({{"{}":{}}})", field.name, value));
     const auto points = static_cast<double>(documents.size());
@@ -113,6 +114,7 @@ void measure_filter(const PayloadIndex& index, const std::string& text) {
     const EpochGuard guard;
     const auto answer = index.evaluate(&*filter, "");
     micros.push_back((wall_seconds() - start) * 1e6);
+    if (!answer) continue;
     slots = answer->matches.slots.size();
     unsure = answer->matches.unsure.size();
   }
@@ -131,9 +133,10 @@ void run(const std::string& folder, int copies) {
   const size_t points = fields[0].values.size();
   for (Slot slot = 0; slot < points; ++slot) {
     std::string json = "{";
-    for (const Field& field : fields)
+    for (const Field& field : fields) {
       json +=
           fmt::format("{}\"{}\":{}", json.size() > 1 ? "," : "", field.name, field.values[slot]);
+    }
     store.index->add(slot, "", json + "}");
   }
   fmt::print("\nall fields: {} points, {:.1f} bytes/point\n", points,

@@ -67,9 +67,11 @@ struct Predicate::Node {
       const Node& child = children[i];
       std::vector<const Condition*> together;
       if (child.bounds(child.field)) {
-        for (size_t j = i; j < children.size(); ++j)
-          if (children[j].bounds(child.field) && !done[j])
+        for (size_t j = i; j < children.size(); ++j) {
+          if (children[j].bounds(child.field) && !done[j]) {
             together.push_back(&children[j].condition);
+          }
+        }
       }
       std::optional<Matches> range;
       if (together.size() > 1) range = probe_range(together, child.field, index);

@@ -80,7 +80,7 @@ constexpr uint32_t lane_codes_offset(uint32_t m) {
   return (static_cast<uint32_t>(sizeof(BlockHead)) + 2 * m * 4 + 63) / 64 * 64;
 }
 constexpr uint32_t lane_groups(uint32_t m) {
-  return static_cast<uint32_t>((2 * m + kLaneGroup - 1) / kLaneGroup);
+  return static_cast<uint32_t>((size_t{2} * m + kLaneGroup - 1) / kLaneGroup);
 }
 constexpr uint64_t base_block_bytes(uint32_t m, uint32_t lane_dim) {
   if (lane_dim == 0) return sizeof(BlockHead) + uint64_t{2} * m * sizeof(uint32_t);

@@ -1,5 +1,6 @@
 // The space of full vectors; see space.h. Rotated vectors are made when a lane is written: they are
 // needed only then.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -29,7 +30,18 @@ class VectorSpace final : public Space {
     query.lanes.prepare(values, rotation_.padded_dim());
   }
 
-  void prefetch(const Slot*, size_t) const override {}  // the scorer looks ahead by itself
+  /// Lanes let a few rows pass at a time: their starts are asked for at once, before the next block
+  /// is. Without lanes a batch is large and the scorer looks ahead by itself.
+  void prefetch(const Slot* slots, size_t count) const override {
+    if (!lanes_) return;
+    const VectorView view = vectors_.view();
+    for (size_t i = 0; i < count; ++i) {
+      if (view.inverse_norms != nullptr) __builtin_prefetch(view.inverse_norms + slots[i]);
+      const float* const row = view.row(slots[i]);
+      for (uint32_t j = 0; j < std::min(view.dim, kPrefetchFloats); j += kLineFloats)
+        __builtin_prefetch(row + j);
+    }
+  }
 
   void score(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
     const VectorView view = vectors_.view();
@@ -72,6 +84,9 @@ class VectorSpace final : public Space {
   Status put(Slot, const SpaceQuery&) override { return {}; }
 
  private:
+  static constexpr uint32_t kLineFloats = 16;
+  static constexpr uint32_t kPrefetchFloats = 8 * kLineFloats;
+
   const VectorStore& vectors_;
   const Rotation rotation_;
   const bool lanes_;

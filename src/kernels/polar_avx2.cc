@@ -36,6 +36,7 @@ void rise(const PolarLevel& level, const uint8_t* angles, const float* nodes, si
 float polar_dot_avx2(const PolarTables& tables, const float* query, const uint8_t* angles,
                      size_t dim) {
   alignas(32) float nodes[kPolarDimMax / 2];
+  nodes[0] = 0;  // for a dim of 1, which has no angle
   rise(tables.first, angles, query, dim, nodes);
   angles += dim / 2;
   for (size_t count = dim / 2; count > 1; count = (count + 1) / 2) {

@@ -32,12 +32,12 @@ bool droppable(TermType type) {
 }  // namespace
 
 struct PayloadIndex::Header {
-  uint32_t version;  // 0: nothing was ever added
-  BlockRef root;
-  uint32_t flags;
-  uint32_t fields;
-  uint64_t seed;
-  uint64_t retired;  // blocks listed in the third arena
+  uint32_t version = 0;  // 0: nothing was ever added
+  BlockRef root = {};
+  uint32_t flags = 0;
+  uint32_t fields = 0;
+  uint64_t seed = 0;
+  uint64_t retired = 0;  // blocks listed in the third arena
   BlockHeap::Header heap;
 };
 

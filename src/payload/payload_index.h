@@ -83,7 +83,7 @@ class PayloadIndex {
   struct Clearing {
     TermKey from;
     TermKey to;
-    uint64_t ticket;
+    uint64_t ticket = 0;
   };
 
   PayloadIndex(Arena* blocks, Arena* fields, Arena* retired);

@@ -23,7 +23,7 @@ constexpr double kMarginDegrees = 1e-7;
 
 struct CircleArea {
   GeoPoint center;
-  double meters;
+  double meters = 0;
 
   Where of(const GeoPoint& place) const { return within(place, 0); }
   Where of(const GeoCell& cell) const {
@@ -49,22 +49,22 @@ struct CircleArea {
 struct BoxArea {
   /// The box does not cross longitude 180. Edges on the border of the map leave nothing behind
   /// them.
-  explicit BoxArea(const GeoBox& of) : box(of) {
-    if (box.top_left.lat >= 90) box.top_left.lat = 91;
-    if (box.bottom_right.lat <= -90) box.bottom_right.lat = -91;
-    if (box.top_left.lon <= -180) box.top_left.lon = -181;
-    if (box.bottom_right.lon >= 180) box.bottom_right.lon = 181;
+  explicit BoxArea(const GeoBox& of) : box_(of) {
+    if (box_.top_left.lat >= 90) box_.top_left.lat = 91;
+    if (box_.bottom_right.lat <= -90) box_.bottom_right.lat = -91;
+    if (box_.top_left.lon <= -180) box_.top_left.lon = -181;
+    if (box_.bottom_right.lon >= 180) box_.bottom_right.lon = 181;
   }
 
   Where of(const GeoPoint& place) const { return of(place, place); }
   Where of(const GeoCell& cell) const { return of(cell.low(), cell.high()); }
 
  private:
-  GeoBox box;
+  GeoBox box_;
 
   Where of(const GeoPoint& low, const GeoPoint& high) const {
-    const GeoPoint south_west{box.bottom_right.lat, box.top_left.lon};
-    const GeoPoint north_east{box.top_left.lat, box.bottom_right.lon};
+    const GeoPoint south_west{box_.bottom_right.lat, box_.top_left.lon};
+    const GeoPoint north_east{box_.top_left.lat, box_.bottom_right.lon};
     if (low.lat > north_east.lat + kMarginDegrees || high.lat < south_west.lat - kMarginDegrees ||
         low.lon > north_east.lon + kMarginDegrees || high.lon < south_west.lon - kMarginDegrees) {
       return Where::kOutside;

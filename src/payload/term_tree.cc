@@ -35,7 +35,7 @@ struct TermTree::Node {
   uint32_t level = 0;
   uint32_t count = 0;
   std::array<TermKey, kKeysMax + 1> keys;
-  std::array<uint32_t, kKeysMax + 1> words;
+  std::array<uint32_t, kKeysMax + 1> words{};
 
   void insert(uint32_t at, const TermKey& key, uint32_t word) {
     std::move_backward(keys.begin() + at, keys.begin() + count, keys.begin() + count + 1);

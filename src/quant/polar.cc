@@ -56,16 +56,22 @@ float whole_angle(float x, float y) {
   return y < 0 ? static_cast<float>(2 * kPi) - half : half;
 }
 
+/// So many equal steps over a range of angles.
+struct Steps {
+  float count;
+  float range;
+};
+
 /// One level up: angles of pairs of `nodes`, and the projections' lengths in their place.
 template <class Angle>
-void rise(const PolarLevel& level, float per_step, uint32_t bits, float* nodes, uint32_t count,
+void rise(const PolarLevel& level, const Steps& steps, float* nodes, uint32_t count,
           uint8_t* angles, Angle&& angle) {
   const uint32_t above = (count + 1) / 2;
-  const auto most = static_cast<float>((1 << bits) - 1);
+  const float per_step = steps.count / steps.range;
   for (uint32_t i = 0; i < count / 2; ++i) {
     const float x = nodes[i];
     const float y = nodes[i + above];
-    const auto index = static_cast<uint8_t>(std::min(angle(x, y) * per_step, most));
+    const auto index = static_cast<uint8_t>(std::min(angle(x, y) * per_step, steps.count - 1));
     angles[i] = index;
     nodes[i] = level.cosine[index] * x + level.sine[index] * y;
   }
@@ -178,15 +184,15 @@ class Polar final : public Quantizer {
 }  // namespace
 
 const PolarTables& polar_tables(uint32_t bits) {
-  static const std::array<PolarTables, 8> kTables = [] {
-    std::array<PolarTables, 8> all;
+  static const std::array<PolarTables, 8> tables = [] {
+    std::array<PolarTables, 8> all{};
     for (uint32_t b = 1; b <= 8; ++b) {
       fill_level(2 * kPi, b, all[b - 1].first);
       fill_level(kPi / 2, b, all[b - 1].upper);
     }
     return all;
   }();
-  return kTables[bits - 1];
+  return tables[bits - 1];
 }
 
 void polar_encode(const float* vector, uint32_t dim, uint32_t bits, std::byte* code) {
@@ -199,10 +205,10 @@ void polar_encode(const float* vector, uint32_t dim, uint32_t bits, std::byte* c
     nodes[i] = vector[i] * unit;
   const float norm = sum_of(dim, [&](size_t i) { return nodes[i] * nodes[i]; });
   const auto steps = static_cast<float>(1 << bits);
-  rise(tables.first, steps / static_cast<float>(2 * kPi), bits, nodes, dim, angles, whole_angle);
+  rise(tables.first, {steps, static_cast<float>(2 * kPi)}, nodes, dim, angles, whole_angle);
   uint32_t done = dim / 2;
   for (uint32_t count = dim / 2; count > 1; count = (count + 1) / 2) {
-    rise(tables.upper, steps / static_cast<float>(kPi / 2), bits, nodes, count, angles + done,
+    rise(tables.upper, {steps, static_cast<float>(kPi / 2)}, nodes, count, angles + done,
          quarter_angle);
     done += count / 2;
   }
