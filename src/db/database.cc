@@ -283,6 +283,9 @@ Status DatabaseImpl::close() {
 
 Result<std::shared_ptr<Database>> Database::open(const Environment& env,
                                                  const DatabaseOptions& options) {
+  if (options.dir.empty()) {
+    return Status(Code::kInvalidArgument, "the data folder has no name: set storage_path");
+  }
   auto database = std::make_shared<DatabaseImpl>(env, options);
   TRY(database->start());
   return std::shared_ptr<Database>(std::move(database));

@@ -89,6 +89,12 @@ TEST_F(DatabaseTest, SecondOpenerIsRefused) {
   EXPECT_EQ(try_open().error().code(), Code::kConflict);
 }
 
+// Joined with names it would be the root of the file system.
+TEST_F(DatabaseTest, AFolderWithoutANameIsRefused) {
+  options_.dir.clear();
+  EXPECT_EQ(try_open().error().code(), Code::kInvalidArgument);
+}
+
 TEST_F(DatabaseTest, FolderWithoutARecordIsPutAside) {
   ASSERT_TRUE(database_->create(config("x")).ok());
   ASSERT_TRUE(database_->close().ok());

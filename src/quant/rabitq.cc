@@ -136,7 +136,9 @@ class Rabitq8 final : public Rabitq {
     const auto own = tail_of<Tail8>(from, dim_);
     for_code_products(from, codes, count, dim_, [&](size_t i, int32_t product) {
       const auto tail = tail_of<Tail8>(codes[i], dim_);
-      const auto centred = static_cast<float>(product - kMiddle8 * tail.sum);
+      // Unsigned: on a damaged page the sum is anything.
+      const auto centred = static_cast<float>(static_cast<int32_t>(
+          static_cast<uint32_t>(product) - kMiddle8 * static_cast<uint32_t>(tail.sum)));
       out[i] = finish(own.squared_norm, tail.squared_norm, own.scale * (tail.scale * centred));
     });
   }

@@ -104,6 +104,8 @@ class Quickstart(unittest.TestCase):
 
         self.assertEqual(terminal.type_control_c(), 0)
         self.assertIn("FerresDB stopped.", terminal.text)
+        with open(os.path.join(ROOT, "build", f"server-{self.port}.log"), encoding="utf-8") as log:
+            self.assertIn("clean=true", log.read())
         terminal, text = self.start()
         self.assertIn("holds its 12800 entries already", text)
         self.assertIn("0.095  thermometer:", text)
