@@ -1,7 +1,7 @@
 # ferres_module(NAME DEPENDS modules... LINK targets...)
 #   src/NAME/*.cc            -> library ferres_NAME
 #   src/NAME/*_test.cc       -> program NAME_test,         label unit
-#   src/NAME/*_threads_test.cc -> program NAME_threads_test, labels unit and threads (run under TSan)
+#   src/NAME/*_threads_test.cc -> program NAME_threads_test, label threads (also run under TSan)
 # A file named main.cc belongs to a program and is left out.
 function(ferres_module name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
@@ -28,13 +28,14 @@ function(ferres_module name)
     target_link_libraries(ferres_${name} INTERFACE ${ARG_DEPENDS} ${ARG_LINK})
   endif()
   if(BUILD_TESTING)
-    ferres_test(${name}_test "unit" ferres_${name} ${tests})
-    ferres_test(${name}_threads_test "unit;threads" ferres_${name} ${threads_tests})
+    ferres_test(${name}_test unit ferres_${name} ${tests})
+    ferres_test(${name}_threads_test threads ferres_${name} ${threads_tests})
   endif()
 endfunction()
 
-# ferres_test(PROGRAM "labels" LIBRARY sources...): one ctest entry for each TEST.
-function(ferres_test program labels library)
+# ferres_test(PROGRAM LABEL LIBRARY sources...): one ctest entry for each TEST. One label: a list of
+# them does not survive gtest_discover_tests.
+function(ferres_test program label library)
   if(NOT ARGN)
     return()
   endif()
@@ -42,7 +43,7 @@ function(ferres_test program labels library)
   include(GoogleTest)
   add_executable(${program} ${ARGN})
   target_link_libraries(${program} PRIVATE ${library} GTest::gtest_main)
-  gtest_discover_tests(${program} PROPERTIES LABELS "${labels}" TIMEOUT 600 DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${program} PROPERTIES LABELS ${label} TIMEOUT 600 DISCOVERY_TIMEOUT 60)
 endfunction()
 
 # ferres_program(NAME main.cc modules...)

@@ -90,6 +90,9 @@ struct Form {
     return config;
   }
 };
+inline void PrintTo(const Form& form, std::ostream* out) {
+  *out << form.name;
+}
 inline std::vector<Form> all_forms() {
   const QuantizerSpec eight{.kind = "rabitq", .bits = 8};
   const QuantizerSpec four{.kind = "rabitq", .bits = 4};
