@@ -122,6 +122,7 @@ Status HnswIndex::find_candidates(uint32_t level, PointPlan& plan) const {
 Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) const {
   // First: whatever is added after this number was read counts as recent.
   plan.additions = additions_.load(std::memory_order_acquire);
+  if (!space_->ready()) return {};  // nothing is linked: all that comes will count as recent
   space_->prepare(vector, fresh_scratch().query);
   return find_candidates(0, plan);
 }
