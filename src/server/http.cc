@@ -175,6 +175,8 @@ struct Pending {
   enum State : int { kRunning, kAnswered, kWaiting };
   std::atomic<int> state{kRunning};
   HttpResponse response;
+  // Holds the session's frame, which holds this: moved out when posted, or a post that never runs
+  // (the server stopped) would leave the two holding each other.
   std::function<void()> resume;
 };
 
@@ -186,7 +188,7 @@ Awaitable<void> wait_for_reply(std::shared_ptr<Pending> pending, const IoExecuto
         pending->resume = [shared] { std::move (*shared)(); };
         int expected = Pending::kRunning;
         if (!pending->state.compare_exchange_strong(expected, Pending::kWaiting)) {
-          asio::post(executor, pending->resume);
+          asio::post(executor, std::move(pending->resume));
         }
       },
       token);
@@ -417,7 +419,7 @@ Awaitable<HttpResponse> Session::answer() {
   server_.handler.handle(make_request(), [pending, executor](HttpResponse response) {
     pending->response = std::move(response);
     if (pending->state.exchange(Pending::kAnswered) == Pending::kWaiting) {
-      asio::post(executor, pending->resume);
+      asio::post(executor, std::move(pending->resume));
     }
   });
   if (pending->state.load() != Pending::kAnswered) co_await wait_for_reply(pending, executor);
