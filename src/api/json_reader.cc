@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
 
 namespace ferres {
@@ -78,6 +79,51 @@ Status write_value(JsonWriter& json, JsonValue value) {
   return {};
 }
 
+bool beyond_64_bits(std::string_view integer) {
+  const char* const end = integer.data() + integer.size();
+  int64_t whole = 0;
+  uint64_t large = 0;
+  return std::from_chars(integer.data(), end, whole).ec == std::errc::result_out_of_range &&
+         (integer.front() == '-' ||
+          std::from_chars(integer.data(), end, large).ec == std::errc::result_out_of_range);
+}
+
+// Turns integers beyond 64 bits into doubles by a ".0", for simdjson refuses them. Text that is not
+// JSON stays so.
+std::string with_large_integers_as_doubles(std::string_view text) {
+  constexpr std::string_view kNumberStarts = "-0123456789";
+  constexpr std::string_view kNumberRest = "+-.eE0123456789";
+  std::string result;
+  result.reserve(text.size() + simdjson::SIMDJSON_PADDING);
+  bool in_string = false;
+  for (size_t i = 0; i < text.size();) {
+    size_t length = 1;
+    if (in_string) {
+      if (text[i] == '\\') length = 2;
+      in_string = text[i] != '"';
+    } else if (text[i] == '"') {
+      in_string = true;
+    } else if (kNumberStarts.find(text[i]) != std::string_view::npos) {
+      length = std::min(text.find_first_not_of(kNumberRest, i), text.size()) - i;
+    }
+    const std::string_view part = text.substr(i, length);
+    result += part;
+    const bool fraction = part.find_first_of(".eE") != std::string_view::npos;
+    if (!in_string && length > 1 && !fraction && beyond_64_bits(part)) result += ".0";
+    i += part.size();
+  }
+  return result;
+}
+
+simdjson::error_code parse(simdjson::dom::parser& parser, std::string& text, JsonValue& value) {
+  if (parser.capacity() < text.size() &&
+      parser.allocate(text.size(), kJsonDepthMax) != simdjson::SUCCESS) {
+    return simdjson::MEMALLOC;
+  }
+  text.reserve(text.size() + simdjson::SIMDJSON_PADDING);
+  return parser.parse(text.data(), text.size(), false).get(value);
+}
+
 int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -135,14 +181,15 @@ Result<JsonValue> parse_body(std::string& body) {
   if (!parser || parser->capacity() > kParserKeptBytesMax) {
     parser = std::make_unique<simdjson::dom::parser>();
   }
-  if (parser->capacity() < body.size()) {
-    if (parser->allocate(body.size(), kJsonDepthMax) != simdjson::SUCCESS) {
-      return Status(Code::kResourceExhausted, "not enough memory to parse the request body");
-    }
-  }
-  body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   JsonValue value;
-  const simdjson::error_code error = parser->parse(body.data(), body.size(), false).get(value);
+  simdjson::error_code error = parse(*parser, body, value);
+  if (error == simdjson::NUMBER_ERROR) {
+    body = with_large_integers_as_doubles(body);
+    error = parse(*parser, body, value);
+  }
+  if (error == simdjson::MEMALLOC) {
+    return Status(Code::kResourceExhausted, "not enough memory to parse the request body");
+  }
   if (error == simdjson::DEPTH_ERROR) {
     return Status(Code::kInvalidArgument, "malformed JSON: nested deeper than the limit of " +
                                               std::to_string(kJsonDepthMax) + " levels");

@@ -1,8 +1,8 @@
 // Reads request bodies: simdjson's DOM (the fastest way to vectors), then typed fields with the
 // contract's statuses. Text that is not JSON, too deep, or an object that names a key twice is
 // kInvalidArgument (400); JSON of the wrong shape is kUnprocessable (422). A key that appears twice
-// is refused because two readers could understand it in two ways. null counts as absent; unknown
-// keys are ignored. Values live until this thread's next parse_body; one body a thread at a time.
+// is refused because two readers could understand it in two ways. An integer beyond 64 bits is the
+// nearest double. null counts as absent; unknown keys are ignored. Values live until this thread's next parse_body; one body a thread at a time.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -23,7 +23,7 @@ using JsonValue = simdjson::dom::element;
 
 inline constexpr size_t kJsonDepthMax = 64;
 
-/// May grow body's capacity (the parser reads past its end).
+/// May change the body's text and capacity (the parser reads past its end).
 Result<JsonValue> parse_body(std::string& body);
 
 /// The fields of one JSON object. `where` ("", "points[3]") goes into messages.

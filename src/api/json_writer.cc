@@ -46,11 +46,15 @@ void append_number(std::string& text, T value) {
 
 template <class T>
 void append_floating(std::string& text, T value) {
-  if (std::isfinite(value)) {
-    append_number(text, value);
-  } else {
+  if (!std::isfinite(value)) {
     text += "null";
+    return;
   }
+  const size_t begin = text.size();
+  append_number(text, value);
+  // Parsers, ours too, refuse integers beyond 64 bits: a large number must not look like one.
+  constexpr T kTwoTo63 = 9223372036854775808.0;
+  if (std::fabs(value) >= kTwoTo63 && text.find('e', begin) == std::string::npos) text += ".0";
 }
 
 }  // namespace

@@ -33,6 +33,18 @@ TEST(JsonWriter, NumbersThatAreNotFiniteAreNull) {
   EXPECT_EQ(json.text(), "[null,null]");
 }
 
+TEST(JsonWriter, LargeNumbersDoNotLookLikeIntegers) {
+  for (const double value : {123456789012345678901.0, -12345678901234567000.0,
+                             18446744073709551616.0, 9223372036854775808.0, 1e20, 1e300}) {
+    JsonWriter json;
+    json.number(value);
+    EXPECT_NE(json.text().find_first_of(".e"), std::string::npos) << json.text();
+    double back = 0;
+    std::from_chars(json.text().data(), json.text().data() + json.text().size(), back);
+    EXPECT_EQ(back, value) << json.text();
+  }
+}
+
 TEST(JsonWriter, FloatsAreShortAndReadBackExactly) {
   const std::array<float, 3> some = {0.1f, 1.0f, -3.4028235e38f};
   JsonWriter json;

@@ -33,6 +33,40 @@ TEST_F(PointsTest, UpsertListsBadPointsAndWritesTheRest) {
             R"("created_at":1700000000,"version":1})");
 }
 
+TEST_F(PointsTest, LargeNumbersInMetadataComeBackEqual) {
+  const std::string metadata =
+      R"({"a":123456789012345678901,"b":1e+20,"c":1e+300,"d":-12345678901234567890,"e":18446744073709551615})";
+  const Answer answer = call(
+      "upsert_points", R"({"points":[{"id":"p","vector":[1,2],"metadata":)" + metadata + "}]}");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(at(answer, "/upserted"), "1");
+  const Answer point = call("get_point", "", "p");
+  simdjson::dom::parser sent_parser;
+  simdjson::dom::parser got_parser;
+  simdjson::dom::element got;
+  ASSERT_EQ(got_parser.parse(point.body)["metadata"].get(got), simdjson::SUCCESS) << point.body;
+  EXPECT_EQ(double(got["a"]), 123456789012345678901.0);
+  EXPECT_EQ(double(got["b"]), 1e20);
+  EXPECT_EQ(double(got["c"]), 1e300);
+  EXPECT_EQ(double(got["d"]), -12345678901234567890.0);
+  EXPECT_EQ(uint64_t(got["e"]), 18446744073709551615u);
+  // What came back is understood again, as metadata and in a filter.
+  EXPECT_EQ(at(call("upsert_points", R"({"points":[{"id":"p","vector":[1,2],"metadata":)" +
+                                         at(point, "/metadata") + "}]}"),
+               "/upserted"),
+            "1");
+  for (const char* filter : {R"({"a":{"$eq":123456789012345678901}})", R"({"b":{"$eq":1e20}})",
+                             R"({"d":{"$lt":-12345678901234560000}})"}) {
+    EXPECT_EQ(at(call("count_points", R"({"filter":)" + std::string(filter) + "}"), "/count"), "1")
+        << filter;
+  }
+  const Answer search = call(
+      "search", R"({"vector":[1,2],"limit":1,"with_metadata":["a"],"filter":{"c":{"$gte":1e300}}})");
+  EXPECT_EQ(double(sent_parser.parse(search.body).at_pointer("/results/0/metadata/a")),
+            123456789012345678901.0)
+      << search.body;
+}
+
 TEST_F(PointsTest, UpsertRefusesWrongRequests) {
   const std::string many = [] {
     std::string text = R"({"points":[)";
