@@ -4,6 +4,7 @@
 // walk gave up.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/epoch.h"
 #include "collection/impl.h"
@@ -29,6 +30,12 @@ void merge_hits(std::vector<Hit>& hits, const std::vector<Hit>& more, uint32_t k
                          [](const Hit& a, const Hit& b) { return a.slot == b.slot; }),
              hits.end());
   if (hits.size() > k) hits.resize(k);
+}
+
+/// Distances of huge vectors overflow, and JSON has no infinity: the largest float stands for it.
+float finite_score(float distance) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  return std::isnan(distance) ? kMax : std::clamp(distance, -kMax, kMax);
 }
 
 }  // namespace
@@ -142,7 +149,8 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   for (const Hit& hit : hits) {
     TRY_ASSIGN(Point point, materialize(hit.slot, request.with_vector, request.with_metadata));
     const bool root = config_.metric == Metric::kEuclidean;
-    result.hits.push_back({root ? std::sqrt(hit.distance) : hit.distance, std::move(point)});
+    const float score = finite_score(root ? std::sqrt(hit.distance) : hit.distance);
+    result.hits.push_back({score, std::move(point)});
   }
   return result;
 }

@@ -147,7 +147,8 @@ void HnswIndex::refresh_plan(Slot slot, PointPlan& plan) const {
 
   std::vector<Hit>& candidates = plan.candidates;
   const size_t planned = candidates.size();
-  const float worst = planned < plan_pool_ ? INFINITY : candidates.back().distance;
+  const bool full = planned >= plan_pool_;
+  const float worst = full ? candidates.back().distance : 0;
   // Gone since, or given out anew (then it is among the recent ones, with its new distance).
   std::erase_if(candidates, [&](const Hit& hit) {
     return hit.slot == slot || !graph_->linked(hit.slot) ||
@@ -159,7 +160,7 @@ void HnswIndex::refresh_plan(Slot slot, PointPlan& plan) const {
   space_->score(scratch().query, recent.data(), recent.size(), distances.data());
   for (size_t i = 0; i < recent.size(); ++i) {
     plan.scored.put(recent[i], distances[i]);
-    if (!(distances[i] < worst)) continue;
+    if (full && !(distances[i] < worst)) continue;
     candidates.push_back({distances[i], recent[i]});
     changed = true;
   }

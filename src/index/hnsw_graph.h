@@ -50,7 +50,7 @@ struct GraphView {
   /// for kLanesMax.
   uint32_t read(uint32_t level, Slot slot, Slot* ids) const;
   /// The same on the base level of a graph with lane codes, but only the neighbours whose estimated
-  /// distance is below the limit, and what is estimated of each.
+  /// distance is not above the limit, and what is estimated of each.
   uint32_t read_near(Slot slot, const LaneQuery& query, const LaneLimit& limit, Slot* ids,
                      float* estimates) const;
   void prefetch(uint32_t level, Slot slot) const;

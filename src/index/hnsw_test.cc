@@ -60,6 +60,23 @@ TEST_P(Hnsw, AnEfOfAllPointsFindsAllPoints) {
   EXPECT_EQ(slots_of(hits).size(), 600u);
 }
 
+TEST_P(Hnsw, DistancesThatOverflowStillFillTheAnswer) {
+  for (const Metric metric : kMetrics) {
+    Random random(27);
+    IndexBench bench("overflow", metric, 80, GetParam().config());
+    std::vector<Vector> vectors = random_vectors(random, 300, 80);
+    for (Vector& vector : vectors) {
+      for (float& value : vector)
+        value = std::clamp(value, -1.0f, 1.0f) * 3e38f;
+    }
+    bench.add_all(vectors);
+    EXPECT_EQ(bench.search(vectors[0], 50, 100).size(), 50u) << static_cast<int>(metric);
+    EXPECT_EQ(bench.search(vectors[1], 300, 300).size(), 300u) << static_cast<int>(metric);
+    const Vector small = random_vector(random, 80);
+    EXPECT_EQ(bench.search(small, 300, 300).size(), 300u) << static_cast<int>(metric);
+  }
+}
+
 TEST_P(Hnsw, EmptyAndTinyGraphsAnswer) {
   IndexBench bench("tiny", Metric::kCosine, 3, GetParam().config());
   EXPECT_TRUE(bench.search({1, 0, 0}, 5, 10).empty());

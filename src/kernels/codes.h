@@ -88,8 +88,8 @@ struct CodeKernels {
   void (*unpack)(const uint8_t* code, size_t dim, uint32_t bits, uint8_t* out);
   /// A code of 1 to 7 bits as a query: out[j] = 2 * component j - (2^bits - 1). Returns their sum.
   int32_t (*unpack_centred)(const uint8_t* code, size_t dim, uint32_t bits, int8_t* out);
-  /// Bit i: the estimate of lane i is below the limit. No lane whose estimate is NaN. `estimates`
-  /// takes all 32.
+  /// Bit i: the estimate of lane i is not above the limit; NaN is above none, infinity not above
+  /// infinity: what cannot be estimated is scored. `estimates` takes all 32.
   uint32_t (*filter_lanes)(const LaneBlock& block, const LaneQuery& query, size_t dim,
                            const LaneLimit& limit, float* estimates);
   /// Writes the signs of to - from into a lane's bits and returns its sums.

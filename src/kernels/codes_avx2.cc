@@ -201,7 +201,7 @@ FERRES_NO_TSAN uint32_t below(__m256i sums16, const LaneBlock& block, const Lane
                                   _mm256_mul_ps(_mm256_loadu_ps(block.slope + first), signs)));
   _mm256_storeu_ps(estimates + first, estimate);
   return static_cast<uint32_t>(
-             _mm256_movemask_ps(_mm256_cmp_ps(estimate, _mm256_set1_ps(limit.limit), _CMP_LT_OQ)))
+             _mm256_movemask_ps(_mm256_cmp_ps(estimate, _mm256_set1_ps(limit.limit), _CMP_NGT_UQ)))
          << first;
 }
 

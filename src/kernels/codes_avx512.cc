@@ -235,7 +235,7 @@ FERRES_NO_TSAN uint32_t below(__m512 sums, const LaneBlock& block, const LaneQue
                     _mm512_add_ps(_mm512_loadu_ps(block.base + first),
                                   _mm512_mul_ps(_mm512_loadu_ps(block.slope + first), signs)));
   _mm512_storeu_ps(estimates + first, estimate);
-  return uint32_t{_mm512_cmp_ps_mask(estimate, _mm512_set1_ps(limit.limit), _CMP_LT_OQ)} << first;
+  return uint32_t{_mm512_cmp_ps_mask(estimate, _mm512_set1_ps(limit.limit), _CMP_NGT_UQ)} << first;
 }
 
 FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& query, size_t dim,

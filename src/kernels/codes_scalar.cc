@@ -112,7 +112,7 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
   for (size_t lane = 0; lane < kLaneGroup; ++lane) {
     const float signs = query.bias + query.scale * static_cast<float>(sums[lane]);
     estimates[lane] = limit.distance + (block.base[lane] + block.slope[lane] * signs);
-    mask |= static_cast<uint32_t>(estimates[lane] < limit.limit) << lane;
+    mask |= static_cast<uint32_t>(!(estimates[lane] > limit.limit)) << lane;
   }
   return mask;
 }

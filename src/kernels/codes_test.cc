@@ -293,7 +293,7 @@ struct Lanes {
   uint32_t expected(float distance, float limit) const {
     uint32_t mask = 0;
     for (uint32_t lane = 0; lane < kLaneGroup; ++lane)
-      mask |= static_cast<uint32_t>(distance + estimates[lane] < limit) << lane;
+      mask |= static_cast<uint32_t>(!(distance + estimates[lane] > limit)) << lane;
     return mask;
   }
 };
@@ -314,7 +314,7 @@ TEST(CodeKernels, LanesBelowTheLimitAreThoseOfThePlainLoop) {
                 {lanes.tables.data(), Lanes::kScale, Lanes::kBias}, dim, {distance, limit},
                 estimates.data());
             for (size_t lane = 0; lane < kLaneGroup; ++lane)
-              EXPECT_EQ((mask >> lane & 1) != 0, estimates[lane] < limit);
+              EXPECT_EQ((mask >> lane & 1) != 0, !(estimates[lane] > limit));
             EXPECT_EQ(mask, lanes.expected(distance, limit))
                 << table->isa << " dim " << dim << " distance " << distance << " limit " << limit;
           }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace ferres {
 namespace {
@@ -40,7 +41,8 @@ void LaneTables::prepare(const float* query, uint32_t padded_dim) {
         std::min(kTableMax / (2 * most), (kSumMax - static_cast<float>(padded_dim)) / (2 * all));
   }
   scale_ = scale > 0 ? 1 / scale : 0;
-  bias_ = -all;
+  // Too large to estimate by: NaN lets every lane pass.
+  bias_ = std::isfinite(all) ? -all : std::numeric_limits<float>::quiet_NaN();
   tables_.resize(size_t{4} * padded_dim);
   code_kernels().lane_tables(query, padded_dim, scale, tables_.data());
 }
