@@ -335,6 +335,10 @@ bool Session::feed() {
     if (used == 0) break;
   }
   if (!parser().is_header_done()) return true;
+  if (parser().get().version() == 11 && parser().get().count(http::field::host) != 1) {
+    refuse(400, "an HTTP/1.1 request must name its Host once");
+    return false;
+  }
   account(parser().get().body().size());
   if (accounted_ == 0 || server_.inflight_bytes.load(std::memory_order_relaxed) <=
                              server_.options.inflight_bytes_max) {

@@ -91,6 +91,19 @@ TEST_F(HttpTest, AConnectionServesManyRequests) {
             "DELETE /c 2 {}");
 }
 
+TEST_F(HttpTest, ARequestNamesItsHostOnce) {
+  start();
+  for (const char* head : {"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+                           "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"}) {
+    TestClient client(server_->port());
+    EXPECT_EQ(client.ask(head).substr(0, 12), "HTTP/1.1 400") << head;
+  }
+  TestClient empty(server_->port());
+  EXPECT_EQ(body_of(empty.ask("GET /a HTTP/1.1\r\nHost:\r\n\r\n")), "GET /a 0 ");
+  TestClient old(server_->port());
+  EXPECT_EQ(body_of(old.ask("GET /a HTTP/1.0\r\n\r\n")), "GET /a 0 ");
+}
+
 TEST_F(HttpTest, PipelinedRequestsAreAnsweredInOrder) {
   start();
   TestClient client(server_->port());
