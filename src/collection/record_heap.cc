@@ -2,8 +2,10 @@
 // offset in its first 8 bytes after the class.
 #include "collection/record_heap.h"
 
-#include <bit>
+#include <algorithm>
 #include <cstring>
+
+#include "base/size_class.h"
 
 namespace ferres {
 namespace {
@@ -25,21 +27,6 @@ struct FreeBlock {
   uint32_t unused;
   uint64_t next;
 };
-
-uint32_t size_class_of(uint64_t bytes) {
-  if (bytes <= 1024) return static_cast<uint32_t>((bytes + 15) / 16) - 1;
-  const uint32_t doubling = std::bit_width(bytes - 1) - 11;  // 0: (1024, 2048]
-  const uint64_t quarter = uint64_t{256} << doubling;
-  const uint64_t step = (bytes - (uint64_t{1024} << doubling) + quarter - 1) / quarter;  // 1 .. 4
-  return 64 + doubling * 4 + static_cast<uint32_t>(step) - 1;
-}
-
-uint64_t class_bytes(uint32_t size_class) {
-  if (size_class < 64) return (uint64_t{size_class} + 1) * 16;
-  const uint32_t doubling = (size_class - 64) / 4;
-  const uint64_t step = (size_class - 64) % 4 + 1;
-  return (uint64_t{1024} << doubling) + step * (uint64_t{256} << doubling);
-}
 
 }  // namespace
 
@@ -64,7 +51,7 @@ Result<Record> RecordHeap::read(uint64_t offset) const {
   std::memcpy(&header, range.base + offset, sizeof header);
   const uint64_t bytes =
       sizeof header + header.ns_bytes + uint64_t{header.id_bytes} + header.metadata_bytes;
-  if (header.size_class >= kClasses || bytes > class_bytes(header.size_class) ||
+  if (header.size_class >= kClasses || bytes > size_class_bytes(header.size_class) ||
       bytes > range.bytes - offset) {
     return damaged();
   }
@@ -90,10 +77,10 @@ Result<uint64_t> RecordHeap::write(const Record& record) {
     FreeBlock block{};
     std::memcpy(&block, arena_->base() + offset, sizeof block);
     header_.free[size_class] = block.next;
-    header_.free_bytes -= class_bytes(size_class);
+    header_.free_bytes -= size_class_bytes(size_class);
   } else {
     offset = header_.end;
-    const uint64_t end = offset + class_bytes(size_class);
+    const uint64_t end = offset + size_class_bytes(size_class);
     if (end > arena_->bytes()) {
       const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
       TRY(arena_->grow((end + step - 1) / step * step));
@@ -124,7 +111,7 @@ void RecordHeap::free(uint64_t offset) {
   block.next = header_.free[block.size_class];
   std::memcpy(arena_->mutate(offset, sizeof block), &block, sizeof block);
   header_.free[block.size_class] = offset;
-  header_.free_bytes += class_bytes(block.size_class);
+  header_.free_bytes += size_class_bytes(block.size_class);
 }
 
 }  // namespace ferres

@@ -2,34 +2,19 @@
 #include "payload/block_heap.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/epoch.h"
+#include "base/size_class.h"
 
 namespace ferres {
 namespace {
-
-uint32_t class_of(uint64_t bytes) {
-  if (bytes <= 1024) return static_cast<uint32_t>((std::max<uint64_t>(bytes, 1) + 15) / 16) - 1;
-  const uint32_t doubling = std::bit_width(bytes - 1) - 11;  // 0: (1024, 2048]
-  const uint64_t quarter = uint64_t{256} << doubling;
-  const uint64_t step = (bytes - (uint64_t{1024} << doubling) + quarter - 1) / quarter;  // 1 .. 4
-  return 64 + doubling * 4 + static_cast<uint32_t>(step) - 1;
-}
-
-uint64_t class_bytes(uint32_t size_class) {
-  if (size_class < 64) return (uint64_t{size_class} + 1) * 16;
-  const uint32_t doubling = (size_class - 64) / 4;
-  const uint64_t step = (size_class - 64) % 4 + 1;
-  return (uint64_t{1024} << doubling) + step * (uint64_t{256} << doubling);
-}
 
 constexpr uint64_t kArenaBytesMax = uint64_t{0x7FFFFFFF} * kBlockUnit;
 
 }  // namespace
 
 Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
-  const uint32_t size_class = class_of(bytes);
+  const uint32_t size_class = size_class_of(bytes);
   if (size_class >= kClasses) {
     return Status(Code::kTooLarge,
                   "a payload index block of " + std::to_string(bytes) + " bytes, more than 1 MiB");
@@ -38,10 +23,10 @@ Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
     const auto* const next = view().get<BlockRef>(block, sizeof(BlockRef));
     if (next == nullptr) return Status(Code::kCorruption, "a free block lies outside of its arena");
     header_.free[size_class] = *next;
-    header_.free_bytes -= class_bytes(size_class);
+    header_.free_bytes -= size_class_bytes(size_class);
     return block;
   }
-  const uint64_t end = header_.end + class_bytes(size_class);
+  const uint64_t end = header_.end + size_class_bytes(size_class);
   if (end > kArenaBytesMax) {
     return Status(Code::kResourceExhausted, "the payload index is full: 32 GiB");
   }
@@ -55,9 +40,9 @@ Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
 }
 
 void BlockHeap::retire(BlockRef block, uint64_t bytes) {
-  const uint32_t size_class = class_of(bytes);
+  const uint32_t size_class = size_class_of(bytes);
   waiting_.push_back({{block, size_class}, 0});
-  retired_bytes_ += class_bytes(size_class);
+  retired_bytes_ += size_class_bytes(size_class);
   ++unsealed_;
 }
 
@@ -72,7 +57,7 @@ void BlockHeap::seal() {
     const Waiting& front = waiting_.front();
     if (front.ticket != passed && !epoch_passed(front.ticket)) return;
     passed = front.ticket;
-    retired_bytes_ -= class_bytes(front.what.size_class);
+    retired_bytes_ -= size_class_bytes(front.what.size_class);
     free(front.what);
     waiting_.pop_front();
   }
@@ -81,7 +66,7 @@ void BlockHeap::seal() {
 void BlockHeap::free(const Retired& what) {
   *edit<BlockRef>(what.block, 0, sizeof(BlockRef)) = header_.free[what.size_class];
   header_.free[what.size_class] = what.block;
-  header_.free_bytes += class_bytes(what.size_class);
+  header_.free_bytes += size_class_bytes(what.size_class);
 }
 
 std::vector<BlockHeap::Retired> BlockHeap::retired() const {
