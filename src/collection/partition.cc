@@ -179,6 +179,7 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
   derived->ids = std::make_unique<IdMap>(*ids, header.ids);
   TRY_ASSIGN(derived->index, create_ann_index(config_.index, *vectors_, *derived->store, 16));
   TRY_ASSIGN(derived->payload, PayloadIndex::open(*derived->store, 4));
+  derived->payload->set_collection(config_.name);
   derived->payload->set_limit(payload_limit());
   return derived;
 }

@@ -106,8 +106,11 @@ TEST_F(FilteredCollection, ALimitThatIsTooSmallCostsTimeAndNoAnswer) {
   ASSERT_TRUE(collection_->close(false).ok());
   options_.payload_bytes_max = 20'000;
   open();
+  ::testing::internal::CaptureStderr();
   for (int id = 0; id < 3000; ++id)
     put(id, fmt::format(R"({{"name":"number {}","odd":{}}})", id, id % 2 == 1));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("event=payload.dropped collection=" + config_.name), std::string::npos) << log;
   EXPECT_GT(collection_->stats().payload_dropped, 0u);
   EXPECT_EQ(count(R"({"name":"number 77"})"), 1u);
   EXPECT_EQ(count(R"({"name":{"$ne":"number 77"},"odd":true})"), 1499u);

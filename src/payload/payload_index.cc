@@ -208,7 +208,8 @@ void PayloadIndex::remove(Slot slot, std::string_view ns, std::string_view metad
 }
 
 void PayloadIndex::give_up(const Status& why) {
-  log_warning("payload.gave_up", {{"reason", std::string(why.message())}});
+  log_warning("payload.gave_up",
+              {{"collection", collection_}, {"reason", std::string(why.message())}});
   gave_up_.store(true, std::memory_order_release);
   if (blocks_->bytes() < BlockHeap::kFirstByte) return;
   uint32_t& flags = edit_header()->flags;
@@ -286,7 +287,8 @@ Status PayloadIndex::drop(uint32_t number, TermType type) {
   entry->clearing |= bit_of(type);
   clearing_bytes_ += entry->bytes[static_cast<uint8_t>(type)];
   clearing_.push_back({first_key(number, type), last_key(number, type), epoch_advance()});
-  log_info("payload.dropped", {{"field", number},
+  log_info("payload.dropped", {{"collection", collection_},
+                               {"field", number},
                                {"type", static_cast<uint32_t>(type)},
                                {"bytes", entry->bytes[static_cast<uint8_t>(type)]},
                                {"limit", limit_bytes_}});

@@ -62,6 +62,8 @@ class PayloadIndex {
   // ---- the lane only
   /// The store held no index, or none of use: add() all points there are.
   bool needs_filling() const { return needs_filling_; }
+  /// For log lines; once, before the first change.
+  void set_collection(std::string name) { collection_ = std::move(name); }
   /// No more than about this much memory.
   void set_limit(uint64_t bytes) { limit_bytes_ = bytes; }
   /// Nothing when the slot was added already / was not added.
@@ -114,6 +116,7 @@ class PayloadIndex {
   std::deque<Clearing> clearing_;
   uint64_t clearing_bytes_ = 0;
   uint64_t limit_bytes_ = 64 << 20;
+  std::string collection_;
   bool needs_filling_ = false;
   std::atomic<bool> gave_up_{false};
 };
