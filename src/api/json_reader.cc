@@ -248,9 +248,15 @@ Status JsonFields::read(std::string_view key, std::string& out) const {
 Status JsonFields::read(std::string_view key, uint64_t& out) const {
   const JsonValue* value = find(key);
   if (value == nullptr) return {};
-  if (value->get_uint64().get(out) != simdjson::SUCCESS) {
+  if (value->get_uint64().get(out) == simdjson::SUCCESS) return {};
+  // JSON does not tell 3.0 from 3, and some clients write every number with a point.
+  double number = 0;
+  constexpr double kTwoTo64 = 18446744073709551616.0;
+  if (value->get_double().get(number) != simdjson::SUCCESS || std::trunc(number) != number ||
+      number < 0 || number >= kTwoTo64) {
     return wrong_type(path(key), "a whole number, not negative");
   }
+  out = static_cast<uint64_t>(number);
   return {};
 }
 

@@ -2,7 +2,8 @@
 // contract's statuses. Text that is not JSON, too deep, or an object that names a key twice is
 // kInvalidArgument (400); JSON of the wrong shape is kUnprocessable (422). A key that appears twice
 // is refused because two readers could understand it in two ways. An integer beyond 64 bits is the
-// nearest double. null counts as absent; unknown keys are ignored. Values live until this thread's next parse_body; one body a thread at a time.
+// nearest double. null counts as absent; unknown keys are ignored. Values live until this thread's
+// next parse_body; one body a thread at a time.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -25,22 +25,36 @@ TEST(JsonReader, TextThatIsNotJsonIsInvalid) {
 
 TEST(JsonReader, IntegersBeyond64BitsAreDoubles) {
   std::string body =
-      R"({"18446744073709551616\"":[18446744073709551615,18446744073709551616,-9223372036854775808,)"
+      R"({"18446744073709551616\"":[18446744073709551615,18446744073709551616,)"
+      R"(-9223372036854775808,)"
       R"(-9223372036854775809,1.00000000000000000000,123456789012345678901234567890]})";
   const Result<JsonValue> value = parse_body(body);
   ASSERT_TRUE(value.ok()) << value.error().message();
   const Result<std::string> text = to_json_text(*value);
   ASSERT_TRUE(text.ok());
-  EXPECT_EQ(*text,
-            R"({"18446744073709551616\"":[18446744073709551615,18446744073709551616.0,)"
-            R"(-9223372036854775808,-9223372036854775808.0,1,1.2345678901234568e+29]})");
-  for (const char* wrong : {"018446744073709551616", "[18446744073709551616", "{\"a\":1844674407370955161x}",
+  EXPECT_EQ(*text, R"({"18446744073709551616\"":[18446744073709551615,18446744073709551616.0,)"
+                   R"(-9223372036854775808,-9223372036854775808.0,1,1.2345678901234568e+29]})");
+  for (const char* wrong : {"018446744073709551616", "[18446744073709551616",
                             "[184467440737095516160x]", "[1e400,18446744073709551616]"}) {
     std::string malformed = wrong;
     EXPECT_FALSE(parse_body(malformed).ok()) << wrong;
   }
   std::string huge = std::string(400, '9');
   EXPECT_FALSE(parse_body(huge).ok()) << "beyond the largest double";
+}
+
+TEST(JsonReader, WholeNumbersMayHaveAPoint) {
+  const auto read = [](const std::string& number) -> std::optional<uint64_t> {
+    const Result<JsonFields> fields = fields_of("{\"n\":" + number + "}");
+    uint64_t out = 7;
+    if (!fields.ok() || !fields->read("n", out).ok()) return std::nullopt;
+    return out;
+  };
+  EXPECT_EQ(read("3.0"), 3u);
+  EXPECT_EQ(read("1e3"), 1000u);
+  EXPECT_EQ(read("18446744073709551615"), 18446744073709551615u);
+  for (const char* number : {"3.5", "-1.0", "-1", "18446744073709551616", "1e300", "\"3\""})
+    EXPECT_EQ(read(number), std::nullopt) << number;
 }
 
 TEST(JsonReader, DepthIsBounded) {

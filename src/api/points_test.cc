@@ -34,8 +34,8 @@ TEST_F(PointsTest, UpsertListsBadPointsAndWritesTheRest) {
 }
 
 TEST_F(PointsTest, LargeNumbersInMetadataComeBackEqual) {
-  const std::string metadata =
-      R"({"a":123456789012345678901,"b":1e+20,"c":1e+300,"d":-12345678901234567890,"e":18446744073709551615})";
+  const std::string metadata = R"({"a":123456789012345678901,"b":1e+20,"c":1e+300,)"
+                               R"("d":-12345678901234567890,"e":18446744073709551615})";
   const Answer answer = call(
       "upsert_points", R"({"points":[{"id":"p","vector":[1,2],"metadata":)" + metadata + "}]}");
   ASSERT_EQ(answer.status, 200) << answer.body;
@@ -60,8 +60,8 @@ TEST_F(PointsTest, LargeNumbersInMetadataComeBackEqual) {
     EXPECT_EQ(at(call("count_points", R"({"filter":)" + std::string(filter) + "}"), "/count"), "1")
         << filter;
   }
-  const Answer search = call(
-      "search", R"({"vector":[1,2],"limit":1,"with_metadata":["a"],"filter":{"c":{"$gte":1e300}}})");
+  const Answer search = call("search", R"({"vector":[1,2],"limit":1,"with_metadata":["a"],)"
+                                       R"("filter":{"c":{"$gte":1e300}}})");
   EXPECT_EQ(double(sent_parser.parse(search.body).at_pointer("/results/0/metadata/a")),
             123456789012345678901.0)
       << search.body;
