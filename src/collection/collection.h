@@ -110,7 +110,7 @@ struct SearchResult {
 };
 
 struct CollectionStats {
-  uint64_t points = 0;
+  uint64_t points = 0;  // with expired ones that the sweep has not removed yet
   uint64_t created_at = 0;
   uint64_t last_updated = 0;  // Unix seconds of the newest write; created_at when none
   uint64_t queries = 0;
