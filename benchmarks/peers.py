@@ -5,9 +5,9 @@
 
 Started by compare.py with the Python of its virtual environment, pinned to one CPU. The peers get
 their best case: vectors normalised beforehand, no log, and one library call for all queries on one
-thread, so that no Python stands between two queries; --one-by-one asks one query a call, as a server
-would, and counts the Python in between. A peer is one class here and one row in PEERS; `python` names
-the version that it needs where this one will not do.
+thread, so that no Python stands between two queries; --one-by-one asks one query a call, as a
+server would, and counts the Python in between. A peer is one class here and one row in PEERS;
+`python` names the version that it needs where this one will not do.
 """
 import argparse
 import gc

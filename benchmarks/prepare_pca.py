@@ -4,8 +4,8 @@
     prepare_pca.py SOURCE DIR [--dim 128] [--name wordnet128]
 
 SOURCE is a data set's folder, such as ../shared/data/wordnet384. Writes DIR/NAME/{base.npy,
-queries.npy, gt.npy, meta.json} in the form of prepare_glove.py, with neighbours computed anew on the
-shorter vectors as they are stored. The components come from a sample of the base (seed 42), so the
+queries.npy, gt.npy, meta.json} in the form of prepare_glove.py, with neighbours computed anew on
+the shorter vectors as they are stored. The components come from a sample of the base (seed 42), so the
 queries have no part in them. Needs numpy; wordnet384 takes half a minute.
 """
 import argparse
