@@ -5,8 +5,8 @@
 
 SOURCE is a data set's folder, such as ../shared/data/wordnet384. Writes DIR/NAME/{base.npy,
 queries.npy, gt.npy, meta.json} in the form of prepare_glove.py, with neighbours computed anew on
-the shorter vectors as they are stored. The components come from a sample of the base (seed 42), so the
-queries have no part in them. Needs numpy; wordnet384 takes half a minute.
+the shorter vectors as they are stored. The components come from a sample of the base (seed 42), so
+the queries have no part in them. Needs numpy; wordnet384 takes half a minute.
 """
 import argparse
 import json
