@@ -27,6 +27,7 @@ fi
 
 root=${root:-$(mktemp -d /var/tmp/ferresdb-bare.XXXXXX)}
 mkdir -p "$root"
+chmod 755 "$root"  # as the root of a system is: tests run a server as nobody
 [ -z "$(ls -A "$root")" ] || die "$root is not empty"
 [ "$keep" -eq 1 ] || trap 'umount -l "$root"/proc "$root"/dev 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
 
