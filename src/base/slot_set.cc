@@ -8,6 +8,8 @@ namespace {
 
 // Out of order, longer lists cost more to insert into than the bitmap costs to clear.
 constexpr size_t kInsertMax = 64;
+// The same for two lists that are merged: a range of a field unites hundreds of them.
+constexpr size_t kMergeMax = 512;
 
 uint64_t ones_of(uint64_t word) {
   word -= word >> 1 & 0x5555555555555555u;
@@ -131,7 +133,7 @@ void SlotSet::unite(Chunk& into, const Chunk& other) {
     into = other;
     return;
   }
-  if (into.words.empty() && other.words.empty() && into.count + other.count <= kListMax) {
+  if (into.words.empty() && other.words.empty() && into.count + other.count <= kMergeMax) {
     std::vector<uint16_t> both;
     both.reserve(into.count + other.count);
     std::set_union(into.list.begin(), into.list.end(), other.list.begin(), other.list.end(),
@@ -140,11 +142,18 @@ void SlotSet::unite(Chunk& into, const Chunk& other) {
     return recount(into);
   }
   std::vector<uint64_t>& words = to_words(into);
-  for (size_t i = 0; i < other.words.size(); ++i)
-    words[i] |= other.words[i];
-  for (const uint16_t low : other.list)
-    set_bit(words, low);
-  recount(into);
+  if (!other.words.empty()) {
+    for (size_t i = 0; i < other.words.size(); ++i)
+      words[i] |= other.words[i];
+    return recount(into);
+  }
+  uint32_t fresh = 0;
+  for (const uint16_t low : other.list) {
+    uint64_t& word = words[low / 64];
+    fresh += static_cast<uint32_t>(~word >> low % 64 & 1);
+    word |= uint64_t{1} << low % 64;
+  }
+  into.count += fresh;
 }
 
 void SlotSet::intersect(Chunk& into, const Chunk& other) {
