@@ -4,138 +4,21 @@
 #include "ann.h"
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
-#include <memory>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/executor.h"
-#include "base/files.h"
-#include "base/mutex.h"
 #include "collection/collection.h"
 #include "collection/config.h"
 #include "data_set.h"
-#include "db/database.h"
 #include "kernels/distance.h"
+#include "local.h"
 #include "measure.h"
 
 namespace ferres::bench {
 namespace {
-
-constexpr size_t kBatchesInFlight = 4;  // the lane has the next batch when it ends one
-constexpr const char* kName = "bench";
-
-/// The process around a database, in the order in which it must go.
-class Home {
- public:
-  Home(std::string dir, size_t threads)
-      : dir_(std::move(dir)), executor_(make_thread_pool(threads)), commit_clock_(system_clock()) {}
-
-  Status open() {
-    const Environment env{&posix_files(), executor_.get(), &system_clock(), &commit_clock_};
-    DatabaseOptions options;
-    options.dir = dir_;
-    TRY_ASSIGN(database_, Database::open(env, options));
-    return {};
-  }
-  Status close() {
-    const Status status = database_->close();
-    database_.reset();
-    return status.clone();
-  }
-  Database& database() { return *database_; }
-
- private:
-  std::string dir_;
-  std::unique_ptr<Executor> executor_;
-  CommitClock commit_clock_;
-  std::shared_ptr<Database> database_;
-};
-
-/// Removes the folder at the end when it was made here.
-class Folder {
- public:
-  explicit Folder(const std::string& wanted)
-      : path_(!wanted.empty() ? wanted
-                              : (std::filesystem::temp_directory_path() /
-                                 fmt::format("ferresdb-bench-{}", getpid()))
-                                    .string()),
-        temporary_(wanted.empty()) {}
-  ~Folder() {
-    if (temporary_) posix_files().remove_tree(path_).ignore();  // a leftover in /tmp
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  bool temporary_;
-};
-
-/// Lets a few upserts run at once and keeps the first failure.
-class Window {
- public:
-  void enter() {
-    const MutexLock lock(mutex_);
-    while (running_ >= kBatchesInFlight)
-      changed_.wait(mutex_);
-    ++running_;
-  }
-  void leave(Status status) {
-    const MutexLock lock(mutex_);
-    if (failure_.ok()) failure_ = std::move(status);
-    --running_;
-    changed_.signal_all();
-  }
-  Status drain() {
-    const MutexLock lock(mutex_);
-    while (running_ > 0)
-      changed_.wait(mutex_);
-    return failure_.clone();
-  }
-
- private:
-  Mutex mutex_;
-  CondVar changed_;
-  size_t running_ GUARDED_BY(mutex_) = 0;
-  Status failure_ GUARDED_BY(mutex_);
-};
-
-Status as_status(const Result<UpsertResult>& result) {
-  if (!result.ok()) return result.error().clone();
-  if (result->failed.empty()) return {};
-  return {Code::kInvalidArgument,
-          "point " + result->failed.front().first + ": " + result->failed.front().second};
-}
-
-Status insert_all(Collection& collection, const Matrix<float>& base) {
-  Window window;
-  for (size_t start = 0; start < base.rows; start += kPointsPerUpsertMax) {
-    UpsertRequest request;
-    const size_t end = std::min(start + kPointsPerUpsertMax, base.rows);
-    for (size_t i = start; i < end; ++i) {
-      PointInput point;
-      point.id = std::to_string(i);
-      const auto row = base.row(i);
-      point.vector.assign(row.begin(), row.end());
-      request.points.push_back(std::move(point));
-    }
-    window.enter();
-    collection.upsert(std::move(request), [&window](const Result<UpsertResult>& result) {
-      window.leave(as_status(result));
-    });
-  }
-  TRY(window.drain());
-  return collection.link_all();
-}
 
 struct Pass {
   double wall = 0;
@@ -143,12 +26,6 @@ struct Pass {
   std::vector<double> latencies_us;
   std::vector<int32_t> found;
 };
-
-int32_t id_number(const std::string& id) {
-  int32_t number = -1;
-  std::from_chars(id.data(), id.data() + id.size(), number);
-  return number;
-}
 
 /// Queries first, first + step, ... one after another on the calling thread.
 Status search_share(Collection& collection, std::vector<SearchRequest>& requests, size_t first,
@@ -245,7 +122,7 @@ Result<double> measure_open(Home& home, const DataSet& set, size_t k) {
   std::vector<SearchRequest> requests = make_requests(set.queries, k);
   const double start = wall_seconds();
   TRY(home.open());
-  TRY_ASSIGN(const auto collection, home.database().find(kName));
+  TRY_ASSIGN(const auto collection, home.database().find(kCollectionName));
   TRY_ASSIGN(const auto first, collection->search(requests.front()));
   const double seconds = wall_seconds() - start;
   if (first.hits.size() < std::min(k, set.base.rows)) {
@@ -280,7 +157,7 @@ Status run_ann(const AnnOptions& options) {
   TRY_ASSIGN(const DataSet set,
              read_data_set(options.base, options.queries, options.truth, options.k));
   TRY_ASSIGN(const std::string body,
-             collection_body(options.config, kName, set.base.columns, options.metric));
+             collection_body(options.config, kCollectionName, set.base.columns, options.metric));
   TRY_ASSIGN(CollectionConfig config, decode_config(body));
   config.index.seed = options.seed;
   TRY(resolve_index(config));
@@ -293,7 +170,7 @@ Status run_ann(const AnnOptions& options) {
     TRY_ASSIGN(const auto collection, home.database().create(std::move(config)));
     const double wall_start = wall_seconds();
     const double cpu_start = process_cpu_seconds();
-    TRY(insert_all(*collection, set.base));
+    TRY(insert_all(*collection, set.base, {}));
     json.number("build_s", wall_seconds() - wall_start);
     json.number("build_cpu_s", process_cpu_seconds() - cpu_start);
     fmt::print("built {} points in {:.2f} s\n", set.base.rows, wall_seconds() - wall_start);

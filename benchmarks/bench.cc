@@ -1,11 +1,12 @@
-// ferresdb-bench: measures FerresDB on a data set of .npy files. `ann` runs inside the process,
-// `load` drives a running server. Results are printed and written as JSON.
+// ferresdb-bench: measures FerresDB on a data set of .npy files. `ann` and `filter` run inside the
+// process, `load` drives a running server. Results are printed and written as JSON.
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "ann.h"
+#include "filter.h"
 #include "load.h"
 #include "measure.h"
 
@@ -56,9 +57,27 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   load_app.add_option("--pid", load.pid, "The server's process, to measure its CPU time");
 
+  ferres::bench::FilterOptions filter;
+  CLI::App& filter_app = *app.add_subcommand("filter", "Filtered searches inside this process");
+  filter_app.add_option("--base", filter.base, "Vectors to store, .npy")->required();
+  filter_app.add_option("--queries", filter.queries, "Vectors to search for, .npy")->required();
+  filter_app.add_option("--metric", filter.metric, "cosine, euclidean or dot")
+      ->capture_default_str();
+  filter_app.add_option("--k", filter.k, "Neighbours a query")->capture_default_str();
+  filter_app.add_option("--config", filter.config, "Body of create collection, as for ann");
+  filter_app.add_option("--payload", filter.payload, "Metadata: a JSON object a line of base");
+  filter_app.add_option("--filter", filter.filters, "A filter on the payload; may be repeated");
+  filter_app.add_option("--recall", filter.recall, "Sweep ef_search until it is reached")
+      ->capture_default_str();
+  filter_app.add_option("--ef", filter.efs, "Values of ef_search")->capture_default_str();
+  filter_app.add_option("--queries-max", filter.queries_max, "So many of the queries")
+      ->capture_default_str();
+  filter_app.add_option("--json", filter.json, "File for the result")->required();
+
   CLI11_PARSE(app, argc, argv);
-  const ferres::Status status =
-      ann_app.parsed() ? ferres::bench::run_ann(ann) : ferres::bench::run_load(load);
+  const ferres::Status status = ann_app.parsed()      ? ferres::bench::run_ann(ann)
+                                : filter_app.parsed() ? ferres::bench::run_filter(filter)
+                                                      : ferres::bench::run_load(load);
   if (status.ok()) return 0;
   fmt::print(stderr, "ferresdb-bench: {}\n", status.message());
   return 1;
