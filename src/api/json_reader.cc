@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <memory>
 #include <cmath>
 
 namespace ferres {
@@ -80,12 +81,13 @@ Status write_value(JsonWriter& json, JsonValue value) {
 }
 
 bool beyond_64_bits(std::string_view integer) {
-  const char* const end = integer.data() + integer.size();
+  const char* const begin = std::to_address(integer.begin());
+  const char* const end = begin + integer.size();
   int64_t whole = 0;
   uint64_t large = 0;
-  return std::from_chars(integer.data(), end, whole).ec == std::errc::result_out_of_range &&
+  return std::from_chars(begin, end, whole).ec == std::errc::result_out_of_range &&
          (integer.front() == '-' ||
-          std::from_chars(integer.data(), end, large).ec == std::errc::result_out_of_range);
+          std::from_chars(begin, end, large).ec == std::errc::result_out_of_range);
 }
 
 // Turns integers beyond 64 bits into doubles by a ".0", for simdjson refuses them. Text that is not

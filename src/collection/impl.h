@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "collection/collection.h"
 #include "collection/partition.h"
+#include "collection/planner.h"
 #include "collection/read_filter.h"
 #include "storage/log.h"
 
@@ -62,6 +63,12 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool few_match(const ReadFilter& filter) const;
   Status scan_all(std::span<const float> query, const SearchRequest& request,
                   const ReadFilter& filter, std::vector<Hit>& hits) const;
+  Status scan_tail(std::span<const float> query, const SearchRequest& request,
+                   const ReadFilter& filter, std::vector<Slot>& tail, std::vector<Hit>& hits) const;
+  Status scan_matches(std::span<const float> query, const SearchRequest& request,
+                      const ReadFilter& filter, std::vector<Hit>& hits) const;
+  Status search_matches(std::span<const float> query, const SearchRequest& request,
+                        const ReadFilter& filter, std::vector<Hit>& hits) const;
   Status walk(std::span<const float> query, const SearchRequest& request, const ReadFilter& filter,
               std::vector<Hit>& hits) const;
 
@@ -104,6 +111,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> queries_{0};
+  mutable Planner planner_;
   std::atomic<bool> failed_{false};
   mutable Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);

@@ -1,5 +1,7 @@
 // Filters through the payload index as a collection uses it: after
 // updates and restarts, beyond its limit, and when it has to be filled again.
+#include <utility>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -140,6 +142,38 @@ TEST_F(FilteredCollection, AnIndexOfAnotherVersionIsFilledAgain) {
   put(50, R"({"n":3})");
   reopen(true);
   EXPECT_EQ(count(R"({"n":3})"), 11u);
+}
+
+// Whatever the planner chooses, a filtered search answers min(limit, matches) points, all of them
+// matches. Members lie near the query, far from it, and everywhere.
+TEST_F(FilteredCollection, AnswersAsManyAsMatchWhereverTheyAre) {
+  options_.flat_points_max = 100;
+  ASSERT_NO_FATAL_FAILURE(reopen(false));
+  constexpr int kPoints = 3000;
+  UpsertRequest request;
+  for (int id = 0; id < kPoints; ++id) {
+    request.points.push_back({std::to_string(id),
+                              std::nullopt,
+                              {1, 2, 3, static_cast<float>(id)},
+                              fmt::format(R"({{"n":{},"r":{}}})", id, id * 7919 % 100),
+                              std::nullopt});
+    if (request.points.size() < 1000) continue;
+    ASSERT_TRUE(collection_->upsert(std::exchange(request, {})).ok());
+  }
+  ASSERT_TRUE(collection_->link_all().ok());
+  for (const int share : {1, 5, 20, 50, 90}) {
+    const auto matches = static_cast<size_t>(kPoints * share / 100);
+    const std::string filters[] = {fmt::format(R"({{"n":{{"$lt":{}}}}})", matches),
+                                   fmt::format(R"({{"n":{{"$gte":{}}}}})", kPoints - matches),
+                                   fmt::format(R"({{"r":{{"$lt":{}}}}})", share)};
+    for (const std::string& filter : filters) {
+      SCOPED_TRACE(filter);
+      for (const uint32_t limit : {1u, 10u, 100u, 2000u}) {
+        for (int again = 0; again < 3; ++again)
+          EXPECT_EQ(hits(filter, limit), std::min<size_t>(limit, matches));
+      }
+    }
+  }
 }
 
 }  // namespace

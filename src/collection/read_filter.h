@@ -21,6 +21,11 @@ class ReadFilter : public SlotFilter {
   void prefetch(Slot slot) const override { view_.prefetch(slot); }
   bool selective() const override { return tag_ != 0 || predicate_ != nullptr; }
   uint64_t matches_max() const override { return matches_; }
+  /// Not while some are unsure: a walk among many that are refused later would find too few.
+  const SlotSet* members() const override {
+    return answer_ && !verified_ && (tag_ == 0 || answer_->namespace_sure) ? &answer_->matches.slots
+                                                                           : nullptr;
+  }
   /// Calls visit(slot) for every slot that may be admitted, in ascending order.
   template <class Visit>
   void for_each_candidate(Visit&& visit) const {

@@ -1,7 +1,7 @@
 // The search path: pin an LSN, choose a strategy, merge the graph's answers with the unlinked
-// tail's, copy the points. Strategies: the graph with its tail; for a selective filter the same
-// with the filter inside the walk; an exact scan when asked for, when few points match, or when the
-// walk gave up.
+// tail's, copy the points. Strategies: the graph with its tail; for a selective filter a scan of
+// its matches or a walk among them, whichever the planner expects to be cheaper; the exact scan
+// when asked for. Where the payload index cannot tell the matches, the filter goes into the walk.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -71,6 +71,56 @@ Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest&
   return std::span<const float>(stored.vector);
 }
 
+/// Compares the query with every match, on codes where the index has them.
+Status CollectionImpl::scan_matches(std::span<const float> query, const SearchRequest& request,
+                                    const ReadFilter& filter, std::vector<Hit>& hits) const {
+  const Partition::Derived& derived = partition_->derived();
+  // Copied before the index is asked: see collection/tail.h.
+  std::vector<Slot> tail;
+  derived.tail.snapshot(tail);
+  const SlotSet* members = filter.members();
+  SlotSet linked;
+  if (!tail.empty()) {
+    std::sort(tail.begin(), tail.end());
+    SlotSet waiting;
+    for (const Slot slot : tail)
+      waiting.add(slot);
+    linked = *members;
+    linked -= waiting;
+    members = &linked;
+  }
+  TRY(derived.index->scan_members(query, request.limit, *members, filter, hits));
+  std::vector<Hit> unlinked;
+  TRY(scan_tail(query, request, filter, tail, unlinked));
+  TRY(filter.damage());
+  merge_hits(hits, unlinked, request.limit);
+  return {};
+}
+
+/// The cheaper one of a scan of the matches and a walk among them.
+Status CollectionImpl::search_matches(std::span<const float> query, const SearchRequest& request,
+                                      const ReadFilter& filter, std::vector<Hit>& hits) const {
+  if (filter.members() == nullptr) {
+    return few_match(filter) ? scan_all(query, request, filter, hits)
+                             : walk(query, request, filter, hits);
+  }
+  const uint64_t matches = filter.matches_max();
+  const uint64_t points = partition_->live_points();
+  const uint32_t ef = std::max(
+      request.ef_search == 0 ? partition_->derived().index->current_ef_search() : request.ef_search,
+      request.limit);
+  const bool scan = planner_.scan_is_cheaper(matches, points, ef);
+  const uint64_t started = env_.clock->monotonic_nanos();
+  TRY(scan ? scan_matches(query, request, filter, hits) : walk(query, request, filter, hits));
+  const uint64_t nanos = env_.clock->monotonic_nanos() - started;
+  if (scan) {
+    planner_.learn_scan(matches, nanos);
+  } else {
+    planner_.learn_walk(matches, points, ef, nanos);
+  }
+  return {};
+}
+
 bool CollectionImpl::few_match(const ReadFilter& filter) const {
   return filter.matches_max() <= std::max(kScanMatches, partition_->live_points() / kScanShare);
 }
@@ -90,33 +140,45 @@ Status CollectionImpl::scan_all(std::span<const float> query, const SearchReques
   return filter.damage();
 }
 
-Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request,
-                            const ReadFilter& filter, std::vector<Hit>& hits) const {
-  const Partition::Derived& derived = partition_->derived();
-  const VectorStore& vectors = partition_->vectors();
-  // The tail is copied before the graph is walked: see collection/tail.h.
-  std::vector<Slot> tail;
-  derived.tail.snapshot(tail);
+/// Those that the index does not know yet, exactly.
+Status CollectionImpl::scan_tail(std::span<const float> query, const SearchRequest& request,
+                                 const ReadFilter& filter, std::vector<Slot>& tail,
+                                 std::vector<Hit>& hits) const {
   std::erase_if(tail, [&](Slot slot) {
     const SlotTable::View& view = filter.view();
     return !view.visible(slot, filter.pinned()) || !view.ref(slot).has_vector;
   });
+  if (tail.empty()) return {};
+  const VectorStore& vectors = partition_->vectors();
+  return scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, hits);
+}
+
+Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request,
+                            const ReadFilter& filter, std::vector<Hit>& hits) const {
+  const Partition::Derived& derived = partition_->derived();
+  // The tail is copied before the graph is walked: see collection/tail.h.
+  std::vector<Slot> tail;
+  derived.tail.snapshot(tail);
   std::vector<Hit> unlinked;
-  if (!tail.empty()) {
-    TRY(scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, unlinked));
-  }
+  TRY(scan_tail(query, request, filter, tail, unlinked));
   SearchParams params;
   params.k = request.limit;
   params.ef = request.ef_search;
-  if (filter.selective()) {
+  if (filter.members() != nullptr) {
+    params.visits_max = planner_.visits_max(filter.matches_max());
+  } else if (filter.selective()) {
     params.visits_max = std::max(kVisitsMin, filter.view().count() / kVisitsShare);
   }
   bool sure = true;
   TRY(derived.index->search(query, params, filter, hits, &sure));
   TRY(filter.damage());
-  if (!sure) return scan_all(query, request, filter, hits);
-  merge_hits(hits, unlinked, request.limit);
-  return {};
+  if (sure) merge_hits(hits, unlinked, request.limit);
+  // A walk may end before it has met every match; the promise is min(limit, matches) answers.
+  const bool short_of =
+      filter.selective() && hits.size() < request.limit && hits.size() < filter.matches_max();
+  if (sure && !short_of) return {};
+  return filter.members() != nullptr ? scan_matches(query, request, filter, hits)
+                                     : scan_all(query, request, filter, hits);
 }
 
 Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
@@ -136,8 +198,10 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   filter.exclude(excluded);
 
   std::vector<Hit> hits;
-  if (request.exact || (filter.selective() && few_match(filter))) {
+  if (request.exact) {
     TRY(scan_all(query, request, filter, hits));
+  } else if (filter.selective()) {
+    TRY(search_matches(query, request, filter, hits));
   } else {
     TRY(walk(query, request, filter, hits));
   }

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/slot_set.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "index/vector_store.h"
@@ -40,6 +41,8 @@ class SlotFilter {
   virtual bool selective() const = 0;
   /// No more slots than this are admitted; ~0 when nobody knows.
   virtual uint64_t matches_max() const { return ~uint64_t{0}; }
+  /// A set that holds all admitted slots and next to no others; null when nobody has one.
+  virtual const SlotSet* members() const { return nullptr; }
 };
 
 struct SearchParams {
@@ -96,6 +99,10 @@ class ANNIndex {
                         bool* exhausted) const = 0;
   virtual Status search_explain(std::span<const float> query, const SearchParams& params,
                                 const SlotFilter& filter, Explain& explain) const = 0;
+  /// The nearest admitted ones of `members`, all of them linked, by comparing the query with each:
+  /// exact but for what codes confuse beyond the depth that is scored again.
+  virtual Status scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
+                              const SlotFilter& filter, std::vector<Hit>& hits) const = 0;
   virtual uint32_t current_ef_search() const = 0;
   virtual void set_ef_search(uint32_t ef) = 0;  // atomic
   virtual uint64_t memory_bytes() const = 0;

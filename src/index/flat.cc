@@ -78,6 +78,18 @@ Status FlatIndex::search(std::span<const float> query, const SearchParams& param
   return status;
 }
 
+Status FlatIndex::scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
+                               const SlotFilter& filter, std::vector<Hit>& hits) const {
+  TRY(check_dimension(query));
+  const PreparedQuery prepared = vectors_.prepare(query);
+  Scan scan(vectors_, prepared, k, filter, hits);
+  std::vector<Slot> slots;
+  members.for_each([&](Slot slot) { slots.push_back(slot); });
+  TRY(scan.add(slots));
+  scan.finish();
+  return {};
+}
+
 uint64_t* FlatIndex::edit_word(Slot slot) {
   const uint64_t offset = uint64_t{slot / kWordBits} * sizeof(uint64_t);
   return reinterpret_cast<uint64_t*>(members_->mutate(offset, sizeof(uint64_t)));

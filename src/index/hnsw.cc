@@ -19,6 +19,9 @@ constexpr double kLevelRatio = 64;
 constexpr uint32_t kUpperPool = 1;
 constexpr uint32_t kUpperPoolBuild = 64;
 constexpr uint32_t kPoolMax = 1u << 20;
+// Codes are scanned when scoring again so many times k (and a few) makes up for their error: from 4
+// bits a component on.
+constexpr uint32_t kScanDepthMax = 3;
 
 // Arenas of the graph come first.
 constexpr uint32_t kCodeArenas = 6;
@@ -233,7 +236,10 @@ void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
   Walk walk(*space_, blocks, s);
   walk.descend(0, kUpperPool);
   explain.layers = blocks.levels();
-  if (filter.selective()) {
+  if (filter.members() != nullptr) {
+    const uint64_t visits_max = params.visits_max == 0 ? ~uint64_t{0} : params.visits_max;
+    explain.exhausted = walk.run_through(explain.ef_used, visits_max, *filter.members());
+  } else if (filter.selective()) {
     explain.exhausted = walk.run_admitting(explain.ef_used, params.visits_max, filter);
   } else {
     walk.start(explain.ef_used, walk.starts(), walk.starts_count());
@@ -299,10 +305,12 @@ Status HnswIndex::search_explain(std::span<const float> query, const SearchParam
   for (;; ef = std::min(ef * 2, kPoolMax)) {
     with_blocks(s.query, [&](const auto& blocks) { run_search(blocks, params, filter, explain); });
     if (!s.damage.ok()) return std::move(s.damage);
+    const bool admitted = filter.selective() && filter.members() == nullptr;
     const Pool& found = filter.selective() ? s.admitted : s.pool;
-    TRY(collect(found, params.k, filter.selective() ? nullptr : &filter, explain.hits));
+    TRY(collect(found, params.k, admitted ? nullptr : &filter, explain.hits));
     // A full pool may hide admitted points behind refused ones: look again with a larger one.
-    if (filter.selective() || explain.hits.size() == params.k || !found.full() || ef == kPoolMax) {
+    if (admitted || explain.hits.size() == params.k || !found.full() || !explain.exhausted ||
+        ef == kPoolMax) {
       break;
     }
   }
@@ -318,6 +326,27 @@ Status HnswIndex::search(std::span<const float> query, const SearchParams& param
   hits.swap(explain.hits);
   *exhausted = explain.exhausted;
   return status;
+}
+
+Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
+                               const SlotFilter& filter, std::vector<Hit>& hits) const {
+  TRY(check_dimension(query));
+  hits.clear();
+  if (k == 0 || !space_->ready()) return {};
+  WalkScratch& s = fresh_scratch();
+  space_->prepare(query, s.query);
+  const uint32_t depth = space_->rescore_depth(k);
+  if (depth > kScanDepthMax * k + kScanDepthMax) {
+    // Codes this short would hide near members behind others: their vectors are compared.
+    std::vector<Slot> slots;
+    members.for_each([&](Slot slot) { slots.push_back(slot); });
+    return scan_slots(vectors_, s.query.full, slots, k, filter, hits);
+  }
+  Walk walk(*space_, PlainBlocks(graph_->view()), s);
+  // A scan has many more candidates to confuse than a walk: twice the depth.
+  walk.scan(space_->exact() ? k : 2 * depth, members, filter);
+  if (!s.damage.ok()) return std::move(s.damage);
+  return collect(s.pool, k, nullptr, hits);
 }
 
 IndexStats HnswIndex::audit() const {

@@ -30,6 +30,8 @@ class HnswIndex : public ANNIndex {
                 std::vector<Hit>& hits, bool* exhausted) const override;
   Status search_explain(std::span<const float> query, const SearchParams& params,
                         const SlotFilter& filter, Explain& explain) const override;
+  Status scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
+                      const SlotFilter& filter, std::vector<Hit>& hits) const override;
   uint32_t current_ef_search() const override { return ef_search_.load(std::memory_order_relaxed); }
   void set_ef_search(uint32_t ef) override;
   uint64_t memory_bytes() const override { return graph_->memory_bytes() + space_->memory_bytes(); }
