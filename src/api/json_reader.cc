@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
-#include <memory>
 #include <cmath>
+#include <memory>
 
 namespace ferres {
 namespace {
