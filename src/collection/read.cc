@@ -34,6 +34,7 @@ bool ReadFilter::admits(Slot slot) const {
   if (slot == excluded_ || !view_.visible(slot, pinned_)) return false;
   if (answer_ && !answer_->matches.slots.contains(slot)) return false;
   const RecordRef ref = view_.ref(slot);
+  if (needs_vector_ && !ref.has_vector) return false;
   if (tag_ != 0 && ref.ns_tag != tag_) return false;
   const bool ask_namespace = tag_ != 0 && !(answer_ && answer_->namespace_sure);
   const bool ask_predicate =

@@ -35,6 +35,8 @@ class ReadFilter : public SlotFilter {
   }
   /// Never answers this slot (the point whose vector is the query).
   void exclude(Slot slot) { excluded_ = slot; }
+  /// Answers only slots that have a vector.
+  void require_vector() { needs_vector_ = true; }
   /// Damage met while asking: the answer must not be given.
   Status damage() const { return damage_.clone(); }
   const SlotTable::View& view() const { return view_; }
@@ -52,6 +54,7 @@ class ReadFilter : public SlotFilter {
   uint64_t matches_ = ~uint64_t{0};
   bool verified_ = false;  // some candidates are unsure
   Slot excluded_ = kNoSlot;
+  bool needs_vector_ = false;
   mutable Status damage_;
 };
 

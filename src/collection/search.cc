@@ -196,6 +196,7 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   Point stored;
   TRY_ASSIGN(const std::span<const float> query, query_vector(request, pinned, &excluded, stored));
   filter.exclude(excluded);
+  filter.require_vector();
 
   std::vector<Hit> hits;
   if (request.exact) {
