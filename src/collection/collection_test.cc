@@ -210,6 +210,17 @@ TEST_F(CollectionTest, SurvivesReopeningFromTheLogAndFromACheckpoint) {
   EXPECT_EQ(put("more", {1, 1, 1, 1}).lsn, 302u);
 }
 
+TEST_F(CollectionTest, AClosedCollectionLetsGoOfItsFolder) {
+  put("a", {1, 0, 0, 0});
+  std::shared_ptr<Collection> closed = collection_;
+  reopen(false);
+  put("b", {2, 0, 0, 0});
+  closed.reset();
+  put("c", {3, 0, 0, 0});
+  reopen(false);
+  EXPECT_EQ(count(), 3u);
+}
+
 TEST_F(CollectionTest, CheckpointsWhileWritingLoseNothing) {
   const uint64_t seed = random_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
