@@ -241,8 +241,8 @@ Status CollectionImpl::close(bool with_checkpoint) {
     changed_.wait_for(mutex_, 1000);
   }
   refuse(Status(Code::kUnavailable, "the collection was closed"));
-  // Now, and not with the last reference: a log cuts its file to size when it goes, and whoever opens
-  // the folder next may be writing there by then.
+  // Now, and not with the last reference: a log cuts its file to size when it goes, and whoever
+  // opens the folder next may be writing there by then.
   log_.reset();
   return status;
 }

@@ -64,7 +64,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status scan_all(std::span<const float> query, const SearchRequest& request,
                   const ReadFilter& filter, std::vector<Hit>& hits) const;
   Status scan_tail(std::span<const float> query, const SearchRequest& request,
-                   const ReadFilter& filter, std::vector<Slot>& tail, std::vector<Hit>& hits) const;
+                   const ReadFilter& filter, std::span<const Slot> tail,
+                   std::vector<Hit>& hits) const;
   Status scan_matches(std::span<const float> query, const SearchRequest& request,
                       const ReadFilter& filter, std::vector<Hit>& hits) const;
   Status search_matches(std::span<const float> query, const SearchRequest& request,

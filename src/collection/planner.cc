@@ -7,6 +7,7 @@ namespace ferres {
 namespace {
 
 constexpr float kWeight = 0.05f;          // of the newest search in an average
+constexpr float kFade = 0.01f;            // of what walks cost beyond the first guess, a scan
 constexpr uint64_t kScanAlways = 256;     // so few matches are not worth a thought
 constexpr uint64_t kScanLearnMin = 1000;  // shorter scans measure their overhead
 constexpr uint32_t kEfBase = 30;          // what a walk costs beside ef: the way to the query
@@ -39,9 +40,13 @@ uint32_t Planner::visits_max(uint64_t matches) const {
   return static_cast<uint32_t>(std::clamp<uint64_t>(matches / 2, kVisitsMin, ~uint32_t{0}));
 }
 
-void Planner::learn_scan(uint64_t matches, uint64_t nanos) {
+void Planner::learn_scan(uint64_t matches, uint64_t points, uint64_t nanos) {
   if (matches < kScanLearnMin || nanos == 0) return;
   learn(scan_nanos_, static_cast<float>(nanos) / static_cast<float>(matches));
+  const size_t at = band(matches, points);
+  const float walk = walk_nanos_[at].load(std::memory_order_relaxed);
+  if (walk <= kWalkNanos[at]) return;
+  walk_nanos_[at].store(walk + kFade * (kWalkNanos[at] - walk), std::memory_order_relaxed);
 }
 
 void Planner::learn_walk(uint64_t matches, uint64_t points, uint32_t ef, uint64_t nanos) {

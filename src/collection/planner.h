@@ -1,7 +1,8 @@
 // Whether a filtered search scans its matches or walks the graph among them. Both costs are learnt
 // from the searches themselves, so the choice follows the machine, the dimension and the codes; the
-// first ones go by what was measured on one machine (docs/ENGINE.md). The choice never changes
-// what is a correct answer. Thread-safe, lock-free: a lost update is a lesson less.
+// first ones go by what was measured on one machine (docs/ENGINE.md). What made walks dear fades
+// while scans are chosen: other filters on as many points may be cheap to walk to. Thread-safe,
+// lock-free: a lost update is a lesson less.
 #pragma once
 #include <array>
 #include <atomic>
@@ -15,7 +16,7 @@ class Planner {
   bool scan_is_cheaper(uint64_t matches, uint64_t points, uint32_t ef) const;
   /// Distances after which a walk has cost as much as the scan.
   uint32_t visits_max(uint64_t matches) const;
-  void learn_scan(uint64_t matches, uint64_t nanos);
+  void learn_scan(uint64_t matches, uint64_t points, uint64_t nanos);
   void learn_walk(uint64_t matches, uint64_t points, uint32_t ef, uint64_t nanos);
 
  private:
@@ -25,7 +26,9 @@ class Planner {
 
   std::atomic<float> scan_nanos_{25};  // a match
   // A place of ef, of which a walk has kEfBase more than it is asked for.
-  std::array<std::atomic<float>, kBands> walk_nanos_ = {12000, 5000, 2500, 1500};
+  static constexpr std::array<float, kBands> kWalkNanos = {12000, 5000, 2500, 1500};
+  std::array<std::atomic<float>, kBands> walk_nanos_ = {kWalkNanos[0], kWalkNanos[1], kWalkNanos[2],
+                                                        kWalkNanos[3]};
 };
 
 }  // namespace ferres

@@ -29,6 +29,17 @@ TEST(Planner, WalksThatCostMoreThanScansAreGivenUp) {
   EXPECT_FALSE(planner.scan_is_cheaper(4 * kMatches, kPoints, 50));
 }
 
+TEST(Planner, WalksAreTriedAgain) {
+  Planner planner;
+  const auto scans = [&] { return planner.scan_is_cheaper(20'000, 100'000, 50); };
+  for (int i = 0; i < 200; ++i)
+    planner.learn_walk(20'000, 100'000, 50, 5'000'000);
+  ASSERT_TRUE(scans());
+  for (int i = 0; i < 1000 && scans(); ++i)
+    planner.learn_scan(20'000, 100'000, 500'000);
+  EXPECT_FALSE(scans());
+}
+
 TEST(Planner, OneSlowSearchTurnsNothingRound) {
   Planner planner;
   ASSERT_FALSE(planner.scan_is_cheaper(20'000, 100'000, 50));
@@ -39,7 +50,7 @@ TEST(Planner, OneSlowSearchTurnsNothingRound) {
 TEST(Planner, AClockThatStandsStillTeachesNothing) {
   Planner planner;
   for (int i = 0; i < 1000; ++i)
-    planner.learn_scan(50'000, 0);
+    planner.learn_scan(50'000, 100'000, 0);
   EXPECT_FALSE(planner.scan_is_cheaper(50'000, 100'000, 50));
 }
 

@@ -114,7 +114,7 @@ Status CollectionImpl::search_matches(std::span<const float> query, const Search
   TRY(scan ? scan_matches(query, request, filter, hits) : walk(query, request, filter, hits));
   const uint64_t nanos = env_.clock->monotonic_nanos() - started;
   if (scan) {
-    planner_.learn_scan(matches, nanos);
+    planner_.learn_scan(matches, points, nanos);
   } else {
     planner_.learn_walk(matches, points, ef, nanos);
   }
@@ -128,26 +128,16 @@ bool CollectionImpl::few_match(const ReadFilter& filter) const {
 Status CollectionImpl::scan_all(std::span<const float> query, const SearchRequest& request,
                                 const ReadFilter& filter, std::vector<Hit>& hits) const {
   const VectorStore& vectors = partition_->vectors();
-  const SlotTable::View& view = filter.view();
-  const Slot readable = std::min(view.count(), vectors.view().slots);
   std::vector<Slot> slots;
-  filter.for_each_candidate([&](Slot slot) {
-    if (slot < readable && view.visible(slot, filter.pinned()) && view.ref(slot).has_vector) {
-      slots.push_back(slot);
-    }
-  });
+  filter.for_each_candidate([&](Slot slot) { slots.push_back(slot); });
   TRY(scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits));
   return filter.damage();
 }
 
 /// Those that the index does not know yet, exactly.
 Status CollectionImpl::scan_tail(std::span<const float> query, const SearchRequest& request,
-                                 const ReadFilter& filter, std::vector<Slot>& tail,
+                                 const ReadFilter& filter, std::span<const Slot> tail,
                                  std::vector<Hit>& hits) const {
-  std::erase_if(tail, [&](Slot slot) {
-    const SlotTable::View& view = filter.view();
-    return !view.visible(slot, filter.pinned()) || !view.ref(slot).has_vector;
-  });
   if (tail.empty()) return {};
   const VectorStore& vectors = partition_->vectors();
   return scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, hits);

@@ -81,13 +81,9 @@ Status FlatIndex::search(std::span<const float> query, const SearchParams& param
 Status FlatIndex::scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
                                const SlotFilter& filter, std::vector<Hit>& hits) const {
   TRY(check_dimension(query));
-  const PreparedQuery prepared = vectors_.prepare(query);
-  Scan scan(vectors_, prepared, k, filter, hits);
   std::vector<Slot> slots;
   members.for_each([&](Slot slot) { slots.push_back(slot); });
-  TRY(scan.add(slots));
-  scan.finish();
-  return {};
+  return scan_slots(vectors_, vectors_.prepare(query), slots, k, filter, hits);
 }
 
 uint64_t* FlatIndex::edit_word(Slot slot) {

@@ -22,6 +22,10 @@ constexpr uint32_t kPoolMax = 1u << 20;
 // Codes are scanned when scoring again so many times k (and a few) makes up for their error: from 4
 // bits a component on.
 constexpr uint32_t kScanDepthMax = 3;
+// A walk to the members of a set may take so many times the steps that it would take if they were
+// everywhere, and a few. Then they are not near the query.
+constexpr double kPatience = 2;
+constexpr uint64_t kPatienceMin = 64;
 
 // Arenas of the graph come first.
 constexpr uint32_t kCodeArenas = 6;
@@ -236,11 +240,17 @@ void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
   Walk walk(*space_, blocks, s);
   walk.descend(0, kUpperPool);
   explain.layers = blocks.levels();
-  if (filter.members() != nullptr) {
-    const uint64_t visits_max = params.visits_max == 0 ? ~uint64_t{0} : params.visits_max;
-    explain.exhausted = walk.run_through(explain.ef_used, visits_max, *filter.members());
+  WalkBudget budget;
+  if (params.visits_max != 0) budget.visits = params.visits_max;
+  if (const SlotSet* const members = filter.members()) {
+    const double points = std::max<Slot>(blocks.slots, 1);
+    const double share = static_cast<double>(std::max<uint64_t>(members->size(), 1)) / points;
+    budget.steps = static_cast<uint64_t>(kPatience * explain.ef_used / share) + kPatienceMin;
+    explain.exhausted = walk.run_admitting(
+        explain.ef_used, budget, [members](Slot slot) { return members->contains(slot); });
   } else if (filter.selective()) {
-    explain.exhausted = walk.run_admitting(explain.ef_used, params.visits_max, filter);
+    explain.exhausted =
+        walk.run_admitting(explain.ef_used, budget, [&](Slot slot) { return filter.admits(slot); });
   } else {
     walk.start(explain.ef_used, walk.starts(), walk.starts_count());
     walk.run(0, explain.ef_used);

@@ -46,6 +46,12 @@ struct WalkScratch {
   Status damage;  // a vector's page failed its checksum: the answer is worthless
 };
 
+/// What a walk under a condition may cost before it is given up.
+struct WalkBudget {
+  uint64_t steps = ~uint64_t{0};   // blocks read
+  uint64_t visits = ~uint64_t{0};  // distances
+};
+
 inline constexpr float kFar = std::numeric_limits<float>::infinity();
 
 /// Takes nothing note of what was scored.
@@ -81,8 +87,8 @@ struct LaneBlocks : PlainBlocks {
     uint32_t fresh = 0;
     for (uint32_t i = 0; i < near; ++i) {
       if (s.ids[i] >= slots || !s.visited.meet(s.ids[i])) continue;
-      nearest = std::min(nearest, s.estimates[i]);
       s.batch[fresh++] = s.ids[i];
+      nearest = std::min(nearest, s.estimates[i]);
     }
     return fresh;
   }
@@ -160,50 +166,26 @@ class Walk {
   size_t starts_count() const { return starts_count_; }
 
   /// The walk under a condition: refused slots lead on but are not kept. Ends when the ef admitted
-  /// ones are nearer than anything left to expand. False when `visits_max` distances were spent.
-  bool run_admitting(uint32_t ef, uint64_t visits_max, const SlotFilter& filter) {
+  /// ones are nearer than anything left to expand. False when the budget was spent before.
+  template <class Admits>
+  bool run_admitting(uint32_t ef, WalkBudget budget, const Admits& admits) {
     scratch_.visited.begin(slots_);
     scratch_.admitted.reset(ef);
     scratch_.frontier.clear();
     size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
     if (!score(fresh, ForgetScored())) return true;
-    push_frontier(fresh, filter);
+    push_frontier(fresh, admits);
     std::vector<uint64_t>& frontier = scratch_.frontier;
     while (!frontier.empty()) {
       const uint64_t nearest = frontier.front();
       if (nearest >= scratch_.admitted.limit()) return true;
-      if (visits_max != 0 && scratch_.scored >= visits_max) return false;
+      if (budget.steps-- == 0 || scratch_.scored >= budget.visits) return false;
       std::pop_heap(frontier.begin(), frontier.end(), std::greater<>());
       frontier.pop_back();
       size_t found = unmet_neighbours(0, nearest, scratch_.admitted);
       if (!frontier.empty()) blocks_.prefetch(0, key_slot(frontier.front()));
       if (!score(found, ForgetScored())) return true;
-      push_frontier(found, filter);
-    }
-    return true;
-  }
-
-  /// The same for a condition whose matches are a set. False also when it takes much longer than
-  /// it would if members were everywhere: then they are not near the query.
-  bool run_through(uint32_t ef, uint64_t visits_max, const SlotSet& members) {
-    const double share = static_cast<double>(members.size() + 1) / (slots_ + 1.0);
-    auto steps = static_cast<uint64_t>(kPatience * ef / share) + kPatienceMin;
-    scratch_.visited.begin(slots_);
-    scratch_.admitted.reset(ef);
-    scratch_.frontier.clear();
-    size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
-    if (!score(fresh, ForgetScored())) return true;
-    reach(fresh, members);
-    std::vector<uint64_t>& frontier = scratch_.frontier;
-    while (!frontier.empty() && frontier.front() < scratch_.admitted.limit()) {
-      if (steps-- == 0 || scratch_.scored >= visits_max) return false;
-      const uint64_t nearest = frontier.front();
-      std::pop_heap(frontier.begin(), frontier.end(), std::greater<>());
-      frontier.pop_back();
-      size_t met = unmet_neighbours(0, nearest, scratch_.admitted);
-      if (!frontier.empty()) blocks_.prefetch(0, key_slot(frontier.front()));
-      if (!score(met, ForgetScored())) return true;
-      reach(met, members);
+      push_frontier(found, admits);
     }
     return true;
   }
@@ -238,40 +220,7 @@ class Walk {
  private:
   static constexpr size_t kStartsMax = 4;
   static constexpr size_t kScanAhead = 32;
-  static constexpr double kPatience = 2;
-  static constexpr uint64_t kPatienceMin = 64;
 
-  /// To be expanded, when it is near enough; and kept, when it is a member.
-  void reach(Slot slot, float distance, bool member) {
-    const uint64_t key = candidate_key(distance, slot);
-    if (key >= scratch_.pool.limit()) return;
-    scratch_.frontier.push_back(key);
-    std::push_heap(scratch_.frontier.begin(), scratch_.frontier.end(), std::greater<>());
-    if (member) scratch_.pool.insert(distance, slot);
-  }
-
-  /// Members are scored; the others only where there is no estimate. False on damage.
-  bool expand_through(uint64_t key, const SlotSet& members) {
-    WalkScratch& s = scratch_;
-    const LaneLimit limit = {key_distance(key),
-                             s.pool.full() ? key_distance(s.pool.limit()) : kFar};
-    const size_t met = blocks_.unmet(0, key_slot(key), limit, s, slots_, nearest_estimate_);
-    size_t fresh = 0;
-    for (size_t i = 0; i < met; ++i) {
-      const Slot slot = s.batch[i];
-      if (Blocks::kEstimates && !members.contains(slot)) {
-        reach(slot, s.estimates[i], false);
-      } else {
-        space_.prefetch(&slot, 1);
-        s.batch[fresh++] = slot;
-      }
-    }
-    if (!score(fresh, ForgetScored())) return false;
-    for (size_t i = 0; i < fresh; ++i) {
-      reach(s.batch[i], s.distances[i], Blocks::kEstimates || members.contains(s.batch[i]));
-    }
-    return true;
-  }
   /// Meets the neighbours of a candidate and asks the memory for them.
   size_t unmet_neighbours(uint32_t level, uint64_t key, const Pool& pool) {
     const LaneLimit limit = {key_distance(key), pool.full() ? key_distance(pool.limit()) : kFar};
@@ -302,26 +251,15 @@ class Walk {
       scratch_.pool.insert(scratch_.distances[i], scratch_.batch[i]);
   }
 
-  void reach(size_t count, const SlotSet& members) {
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t key = candidate_key(scratch_.distances[i], scratch_.batch[i]);
-      if (key >= scratch_.admitted.limit()) continue;
-      scratch_.frontier.push_back(key);
-      std::push_heap(scratch_.frontier.begin(), scratch_.frontier.end(), std::greater<>());
-      if (members.contains(scratch_.batch[i])) {
-        scratch_.admitted.insert(scratch_.distances[i], scratch_.batch[i]);
-      }
-    }
-  }
-
-  void push_frontier(size_t count, const SlotFilter& filter) {
+  template <class Admits>
+  void push_frontier(size_t count, const Admits& admits) {
     std::vector<uint64_t>& frontier = scratch_.frontier;
     for (size_t i = 0; i < count; ++i) {
       const uint64_t key = candidate_key(scratch_.distances[i], scratch_.batch[i]);
       if (key >= scratch_.admitted.limit()) continue;
       frontier.push_back(key);
       std::push_heap(frontier.begin(), frontier.end(), std::greater<>());
-      if (filter.admits(scratch_.batch[i])) {
+      if (admits(scratch_.batch[i])) {
         scratch_.admitted.insert(scratch_.distances[i], scratch_.batch[i]);
       } else {
         ++scratch_.rejected;
