@@ -55,11 +55,12 @@ class FilteredCollection : public ::testing::Test {
     EXPECT_TRUE(result.ok());
     return result.ok() ? result->total : ~uint64_t{0};
   }
-  size_t hits(const std::string& filter, uint32_t limit) {
+  size_t hits(const std::string& filter, uint32_t limit, uint32_t ef_search = 0) {
     const auto predicate = Predicate::parse(filter);
     SearchRequest request;
     request.vector = {1, 2, 3, 4};
     request.limit = limit;
+    request.ef_search = ef_search;
     request.filter = &*predicate;
     const auto result = collection_->search(request);
     EXPECT_TRUE(result.ok());
@@ -169,8 +170,9 @@ TEST_F(FilteredCollection, AnswersAsManyAsMatchWhereverTheyAre) {
     for (const std::string& filter : filters) {
       SCOPED_TRACE(filter);
       for (const uint32_t limit : {1u, 10u, 100u, 2000u}) {
-        for (int again = 0; again < 3; ++again)
-          EXPECT_EQ(hits(filter, limit), std::min<size_t>(limit, matches));
+        // With an ef of 1 the planner walks, and gives up where the nearest points do not match.
+        for (const uint32_t ef : {0u, 1u})
+          EXPECT_EQ(hits(filter, limit, ef), std::min<size_t>(limit, matches));
       }
     }
   }

@@ -162,11 +162,10 @@ Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& r
   bool sure = true;
   TRY(derived.index->search(query, params, filter, hits, &sure));
   TRY(filter.damage());
-  if (sure) merge_hits(hits, unlinked, request.limit);
-  // A walk may end before it has met every match; the promise is min(limit, matches) answers.
-  const bool short_of =
-      filter.selective() && hits.size() < request.limit && hits.size() < filter.matches_max();
-  if (sure && !short_of) return {};
+  if (sure) {
+    merge_hits(hits, unlinked, request.limit);
+    return {};
+  }
   return filter.members() != nullptr ? scan_matches(query, request, filter, hits)
                                      : scan_all(query, request, filter, hits);
 }

@@ -83,6 +83,10 @@ class CodeSpace final : public Space {
   bool exact() const override { return false; }
   uint32_t rescore_depth(uint32_t k) const override { return quantizer_->rescore_depth(k); }
 
+  float deviation(const SpaceQuery& query, Slot slot, float distance) const override {
+    return quantizer_->deviation(query.code, code(slot), distance);
+  }
+
   void prepare(std::span<const float> vector, SpaceQuery& query) const override {
     vectors_.prepare(vector, query.full);
     float* const values = query.code.values.data_for(rotation_.padded_dim());

@@ -22,6 +22,12 @@ constexpr uint32_t kPoolMax = 1u << 20;
 // Codes are scanned when scoring again so many times k (and a few) makes up for their error: from 4
 // bits a component on.
 constexpr uint32_t kScanDepthMax = 3;
+// A scan keeps so many times k beside the k nearest, at most so many, and scores again those that
+// may be nearer than they seem: far from the query points lie close in distance. Two errors of so
+// many deviations each.
+constexpr uint32_t kScanSpareShare = 10;
+constexpr uint32_t kScanSpareMax = 1000;
+constexpr float kDeviations = 1.5f;
 // A walk to the members of a set may take so many times the steps that it would take if they were
 // everywhere, and a few. Then they are not near the query.
 constexpr double kPatience = 2;
@@ -260,16 +266,15 @@ void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
 
 /// What codes say is put right on full vectors: k and some more are scored again, because the last
 /// of the answer and the first beyond it are the likeliest to be the wrong way round.
-Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
+Status HnswIndex::collect(const Pool& pool, uint32_t k, uint32_t depth, const SlotFilter* filter,
                           std::vector<Hit>& hits) const {
   WalkScratch& s = scratch();
-  const uint32_t wanted = space_->rescore_depth(k);
   hits.clear();
   if (filter != nullptr) {
-    for (uint32_t i = 0; i < std::min(pool.size(), wanted); ++i)
+    for (uint32_t i = 0; i < std::min(pool.size(), depth); ++i)
       filter->prefetch(pool.slot(i));
   }
-  for (uint32_t i = 0; i < pool.size() && hits.size() < wanted; ++i) {
+  for (uint32_t i = 0; i < pool.size() && hits.size() < depth; ++i) {
     const Slot slot = pool.slot(i);
     if (filter == nullptr || filter->admits(slot)) {
       hits.push_back({pool.distance(i), slot});
@@ -317,7 +322,8 @@ Status HnswIndex::search_explain(std::span<const float> query, const SearchParam
     if (!s.damage.ok()) return std::move(s.damage);
     const bool admitted = filter.selective() && filter.members() == nullptr;
     const Pool& found = filter.selective() ? s.admitted : s.pool;
-    TRY(collect(found, params.k, admitted ? nullptr : &filter, explain.hits));
+    TRY(collect(found, params.k, space_->rescore_depth(params.k), admitted ? nullptr : &filter,
+                explain.hits));
     // A full pool may hide admitted points behind refused ones: look again with a larger one.
     if (admitted || explain.hits.size() == params.k || !found.full() || !explain.exhausted ||
         ef == kPoolMax) {
@@ -338,6 +344,18 @@ Status HnswIndex::search(std::span<const float> query, const SearchParams& param
   return status;
 }
 
+uint32_t HnswIndex::doubtful(const Pool& pool, uint32_t k) const {
+  if (pool.size() <= k) return pool.size();
+  const auto off = [&](uint32_t i) {
+    return kDeviations * space_->deviation(scratch().query, pool.slot(i), pool.distance(i));
+  };
+  const float limit = pool.distance(k - 1) + off(k - 1);
+  uint32_t depth = k;
+  while (depth < pool.size() && pool.distance(depth) - off(depth) <= limit)
+    ++depth;
+  return depth;
+}
+
 Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
                                const SlotFilter& filter, std::vector<Hit>& hits) const {
   TRY(check_dimension(query));
@@ -353,10 +371,10 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
     return scan_slots(vectors_, s.query.full, slots, k, filter, hits);
   }
   Walk walk(*space_, PlainBlocks(graph_->view()), s);
-  // A scan has many more candidates to confuse than a walk: twice the depth.
-  walk.scan(space_->exact() ? k : 2 * depth, members, filter);
+  walk.scan(space_->exact() ? k : k + std::min(kScanSpareShare * k, kScanSpareMax), members,
+            filter);
   if (!s.damage.ok()) return std::move(s.damage);
-  return collect(s.pool, k, nullptr, hits);
+  return collect(s.pool, k, doubtful(s.pool, k), nullptr, hits);
 }
 
 IndexStats HnswIndex::audit() const {

@@ -76,9 +76,11 @@ class HnswIndex : public ANNIndex {
   template <class Blocks>
   void run_search(const Blocks& blocks, const SearchParams& params, const SlotFilter& filter,
                   Explain& explain) const;
-  /// The nearest admitted ones of a pool, with the distances of full vectors.
-  Status collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
+  /// The k nearest of the first `depth` admitted ones of a pool, by the distances of full vectors.
+  Status collect(const Pool& pool, uint32_t k, uint32_t depth, const SlotFilter* filter,
                  std::vector<Hit>& hits) const;
+  /// How many of a scan's pool may belong to the k nearest, by what their distances are off by.
+  uint32_t doubtful(const Pool& pool, uint32_t k) const;
 
   const VectorStore& vectors_;
   const IndexConfig config_;

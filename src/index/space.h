@@ -44,6 +44,10 @@ class Space {
   /// How many of the nearest to score again on full vectors for the k nearest; k when exact.
   virtual uint32_t rescore_depth(uint32_t k) const = 0;
 
+  /// What a distance of a slot, which score() gave, is off by: one standard deviation; 0 when
+  /// exact.
+  virtual float deviation(const SpaceQuery& query, Slot slot, float distance) const = 0;
+
   virtual void prepare(std::span<const float> vector, SpaceQuery& query) const = 0;
   virtual void prefetch(const Slot* slots, size_t count) const = 0;
   virtual void score(const SpaceQuery& query, const Slot* slots, size_t count,

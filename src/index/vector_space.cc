@@ -20,6 +20,7 @@ class VectorSpace final : public Space {
   bool triangles() const override { return vectors_.metric() != Metric::kDot; }
   bool exact() const override { return true; }
   uint32_t rescore_depth(uint32_t k) const override { return k; }
+  float deviation(const SpaceQuery&, Slot, float) const override { return 0; }
 
   void prepare(std::span<const float> vector, SpaceQuery& query) const override {
     vectors_.prepare(vector, query.full);
