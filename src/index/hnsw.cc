@@ -33,6 +33,16 @@ constexpr float kDeviations = 1.5f;
 constexpr double kPatience = 2;
 constexpr uint64_t kPatienceMin = 64;
 
+// Every so many additions a stored point is searched for, first with the smaller pool, and if it is
+// missed with the larger; if that misses too, it gets an edge and the next additions search for
+// more. Where the graph leads to its points, as on real data, the cost is within the noise of a
+// build.
+constexpr uint32_t kProbePools[] = {32, 128};
+constexpr float kProbesPerAddition = 1.0f / 32;
+constexpr float kProbesPerMiss = 32;
+constexpr float kProbesDueMax = 1024;
+constexpr uint32_t kProbesAtOnce = 2;
+
 // Arenas of the graph come first.
 constexpr uint32_t kCodeArenas = 6;
 // Lane codes let pass what they estimate so much beyond the worst of the pool, times 1 / sqrt(dim):
@@ -224,6 +234,56 @@ Status HnswIndex::add_point(Slot slot, std::span<const float> vector, Plan& plan
   graph_->publish(slot);
   recent_[now % kRecent] = slot;
   additions_.store(now + 1, std::memory_order_release);
+  probe_some().ignore();  // a probe that fails costs nobody an answer
+  return {};
+}
+
+// ---- probing
+
+/// Whether a search with such a pool finds the slot, or enough as near as it. scratch().query is
+/// prepared from its vector; what is found stays in scratch().pool.
+Result<bool> HnswIndex::leads_to(Slot slot, uint32_t pool) const {
+  WalkScratch& s = scratch();
+  with_blocks(s.query, [&](const auto& blocks) {
+    Walk walk(*space_, blocks, s);
+    walk.descend(0, kUpperPool);
+    walk.start(pool, walk.starts(), walk.starts_count());
+    walk.run(0, pool);
+  });
+  if (!s.damage.ok()) return std::move(s.damage);
+  for (uint32_t i = 0; i < s.pool.size(); ++i) {
+    if (s.pool.slot(i) == slot) return true;
+  }
+  float own = 0;
+  space_->score(s.query, &slot, 1, &own);
+  return s.pool.size() < pool || !(own < s.pool.distance(pool - 1));
+}
+
+Status HnswIndex::probe(Slot slot) {
+  if (!vectors_.all_verified()) TRY(vectors_.verify(slot));
+  WalkScratch& s = fresh_scratch();
+  space_->prepare(vectors_.get(slot), s.query);
+  for (const uint32_t pool : kProbePools) {
+    TRY_ASSIGN(const bool found, leads_to(slot, pool));
+    if (found) return {};
+  }
+  probes_due_ = std::min(probes_due_ + kProbesPerMiss, kProbesDueMax);
+  std::vector<Hit> found(s.pool.size());
+  for (uint32_t i = 0; i < s.pool.size(); ++i)
+    found[i] = {s.pool.distance(i), s.pool.slot(i)};
+  return linker_.keep_found(slot, found);
+}
+
+Status HnswIndex::probe_some() {
+  probes_due_ += kProbesPerAddition;
+  const Slot slots = std::min(graph_->view().slots, space_->slots());
+  for (uint32_t i = 0; i < kProbesAtOnce && probes_due_ >= 1; ++i) {
+    probes_due_ -= 1;
+    // Multiples of the golden ratio: each stretch of probes is spread evenly over the slots.
+    const uint32_t place = static_cast<uint32_t>(probes_++) * 0x9E3779B9u;
+    const Slot slot = static_cast<Slot>(uint64_t{place} * slots >> 32);
+    if (graph_->linked(slot)) TRY(probe(slot));
+  }
   return {};
 }
 

@@ -68,6 +68,11 @@ class HnswIndex : public ANNIndex {
   /// Brings a plan up to date; chooses again when that changed its candidates.
   void refresh_plan(Slot slot, PointPlan& plan) const;
   Status link_upper_levels(Slot slot, uint32_t levels);
+  /// Searches for the stored points that are due, drawn from all, and mends the graph where it does
+  /// not lead to them: what comes later can cut off what was there.
+  Status probe_some();
+  Status probe(Slot slot);
+  Result<bool> leads_to(Slot slot, uint32_t pool) const;
   uint32_t draw_levels() const;
 
   /// Calls body(blocks) with the way in which this graph's blocks are read.
@@ -91,6 +96,8 @@ class HnswIndex : public ANNIndex {
   // HNSW: fillers and one-lane replacement make more of each candidate, and farther ones than these
   // only took lanes from nearer fillers.
   const uint32_t plan_pool_;
+  uint64_t probes_ = 0;  // since the start; the lane only
+  float probes_due_ = 0;
   std::atomic<uint32_t> ef_search_;
   std::atomic<uint64_t> additions_{0};  // since the start
   std::array<Slot, kRecent> recent_{};  // the last of them, by number; the lane only

@@ -87,13 +87,15 @@ class HnswGraph {
   bool on_level(uint32_t level, Slot slot) const;
   uint32_t lanes_max(uint32_t level) const { return level == 0 ? 2 * m_ : m_; }
   const BlockHead& head(uint32_t level, Slot slot) const;
-  /// Lane words of a block (slot | kFillerBit) and the distances along them; `count` of each.
+  /// Lane words of a block (slot, perhaps | kFillerBit or kKeptBit) and the distances along them;
+  /// `count` of each.
   struct Lanes {
     const uint32_t* words = nullptr;
     const float* lengths = nullptr;
     uint32_t count = 0;
     Slot slot(uint32_t lane) const { return words[lane] & kSlotMask; }
     bool filler(uint32_t lane) const { return (words[lane] & kFillerBit) != 0; }
+    bool kept(uint32_t lane) const { return (words[lane] & kKeptBit) != 0; }
   };
   Lanes lanes(uint32_t level, Slot slot) const;
   /// The lane of `from` that leads to `to`, or -1.

@@ -11,7 +11,8 @@
 //                         run, lowest level first
 //
 // A lane is a neighbour's slot; its top bit says "filler": the neighbour is kept only because there
-// was room, and is the first to be replaced. Readers mask the bit off.
+// was room, and is the first to be replaced. The bit below says "kept": searches for the neighbour
+// missed it, and no newcomer takes the lane. Readers mask both bits off.
 //
 // A search reads `sequence`, `degree` and the lanes, and nothing else of a block. The sequence is
 // odd while the lane changes the block; a search that saw it odd or changed reads again.
@@ -30,8 +31,9 @@ inline constexpr uint32_t kUpperLevelsMax = 7;
 inline constexpr uint32_t kLinksMax = 64;             // m at most
 inline constexpr uint32_t kLanesMax = 2 * kLinksMax;  // of a base block
 inline constexpr uint32_t kFillerBit = 0x80000000u;
-inline constexpr uint32_t kSlotMask = 0x7FFFFFFFu;
-inline constexpr Slot kSlotsMax = 0x7FFFFFFFu;  // slots are below it
+inline constexpr uint32_t kKeptBit = 0x40000000u;
+inline constexpr uint32_t kSlotMask = 0x3FFFFFFFu;
+inline constexpr Slot kSlotsMax = 0x3FFFFFFFu;  // slots are below it
 inline constexpr uint32_t kInListClasses = 112;
 
 /// One list of incoming edges: `place` counts units of 8 words in arena +3.

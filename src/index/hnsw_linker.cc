@@ -17,6 +17,8 @@ constexpr uint32_t kInDegreeWeak = 4;
 constexpr size_t kStrengthenTries = 3;
 // In-neighbours of a removed point that are offered to each other, beside its out-neighbours.
 constexpr size_t kInNeighboursOffered = 16;
+// One lane in so many may be kept.
+constexpr uint32_t kKeptShare = 8;
 constexpr size_t kGroup = 4;
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
@@ -113,7 +115,8 @@ int HnswLinker::longest_droppable(uint32_t level, Slot from, std::span<const boo
   for (;;) {
     int longest = -1;
     for (uint32_t i = 0; i < lanes.count; ++i) {
-      if (!eligible[i] || refused[i] || !(lanes.lengths[i] > longer_than)) continue;
+      if (!eligible[i] || refused[i] || lanes.kept(i) || !(lanes.lengths[i] > longer_than))
+        continue;
       if (longest < 0 || lanes.lengths[i] > lanes.lengths[longest]) longest = static_cast<int>(i);
     }
     if (longest < 0) return -1;
@@ -335,6 +338,44 @@ void HnswLinker::replace_root(uint32_t level, Slot removed, std::span<const Slot
     if (slot != removed && usable(level, slot)) next = slot;
   }
   graph_.set_root(level, next);
+}
+
+int HnswLinker::lane_to_keep(Slot from) const {
+  const HnswGraph::Lanes lanes = graph_.lanes(0, from);
+  const uint32_t floor = kInDegreeFloor * graph_.lanes_max(0) / 32;
+  uint32_t kept = 0;
+  int lane = -1;
+  for (uint32_t i = 0; i < lanes.count; ++i) {
+    if (lanes.kept(i)) {
+      ++kept;
+      continue;
+    }
+    const Slot target = lanes.slot(i);
+    if (graph_.head(0, target).incoming.count <= floor || !graph_.droppable(0, from, target)) {
+      continue;
+    }
+    const bool better = lane < 0 || (lanes.filler(i) != lanes.filler(static_cast<uint32_t>(lane))
+                                         ? lanes.filler(i)
+                                         : lanes.lengths[i] > lanes.lengths[lane]);
+    if (better) lane = static_cast<int>(i);
+  }
+  return kept < graph_.lanes_max(0) / kKeptShare ? lane : -1;
+}
+
+Status HnswLinker::keep_found(Slot slot, std::span<const Hit> found) {
+  slots_ = space_.slots();
+  for (const Hit& hit : found) {
+    if (hit.slot == slot || !usable(0, hit.slot)) continue;
+    if (graph_.find_lane(0, hit.slot, slot) >= 0) return {};
+    const HnswGraph::Lanes lanes = graph_.lanes(0, hit.slot);
+    if (lanes.count < graph_.lanes_max(0)) {
+      return graph_.append(0, hit.slot, slot | kKeptBit, hit.distance);
+    }
+    const int lane = lane_to_keep(hit.slot);
+    if (lane < 0) continue;
+    return graph_.replace(0, hit.slot, static_cast<uint32_t>(lane), slot | kKeptBit, hit.distance);
+  }
+  return {};
 }
 
 Status HnswLinker::unlink(uint32_t level, Slot slot) {

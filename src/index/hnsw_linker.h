@@ -6,9 +6,15 @@
 // thirty blocks and never re-prunes a block. A removal overwrites the lane of each true
 // in-neighbour with a neighbour's neighbour: no tombstones, and the degree holds under churn.
 //
+// A point sees only who is near when it arrives. Points that arrive later and lie nearer to each
+// other fill the way to it, and none of them ever meets it. So HnswIndex searches for stored points
+// now and then, and one that is missed gets an edge from the nearest found instead. That edge is
+// kept: no newcomer takes its lane. An eighth of a block may be kept.
+//
 // After A. Malkov and D. Yashunin (arXiv 1603.09320), S. J. Subramanya et al. (Vamana, NeurIPS
 // 2019: the factor) and H. Xu et al. (IP-DiskANN, arXiv 2502.13826: repair in place); what departs
-// from them: fillers, one-lane replacement, the in-degree floor, and anchors (hnsw_graph.h).
+// from them: fillers, one-lane replacement, the in-degree floor, kept edges, and anchors
+// (hnsw_graph.h).
 //
 // choose_neighbours() on any thread under an EpochGuard; the class is the lane's.
 #pragma once
@@ -46,6 +52,9 @@ class HnswLinker {
   Status link(uint32_t level, Slot slot, std::span<const Choice> choices, const SlotMap& known);
   /// Takes a slot out of a level and repairs the blocks that pointed to it.
   Status unlink(uint32_t level, Slot slot);
+  /// Gives a slot that searches for it missed an edge from the nearest of `found` (what they found
+  /// instead, nearest first) that can, and keeps that edge: no newcomer takes its lane.
+  Status keep_found(Slot slot, std::span<const Hit> found);
 
  private:
   struct Offer {
@@ -74,6 +83,8 @@ class HnswLinker {
   /// Makes an edge, in a full block for the longest that may go: one that is not a last anchor, or,
   /// with last_anchors, one whose target has a higher rank than the edge's and joins the orphans.
   Result<bool> force_edge(const Offer& offer, bool last_anchors, std::vector<Slot>& orphans);
+  /// The lane of a full block that a kept edge may take: the longest filler, else the longest; -1.
+  int lane_to_keep(Slot from) const;
   int lane_to_give(const Offer& offer, bool last_anchors) const;
   void replace_root(uint32_t level, Slot removed, std::span<const Slot> around);
   std::vector<Hit> hits_from(Slot from, std::span<const Slot> slots);

@@ -5,6 +5,12 @@
 #include <cstring>
 
 namespace ferres {
+namespace {
+
+constexpr uint32_t kRunWordsMax = 0x7FFFFFFF;  // of the last size classes: more than any list needs
+static_assert(kRunWordsMax >= kSlotsMax);
+
+}  // namespace
 
 uint32_t InLists::class_words(uint32_t size_class) {
   constexpr uint32_t kLinear = 8;  // 8, 16, ... 64 words
@@ -12,7 +18,7 @@ uint32_t InLists::class_words(uint32_t size_class) {
   const uint32_t step = (size_class - kLinear) % 4 + 1;
   const uint32_t doubling = (size_class - kLinear) / 4;
   return std::min<uint64_t>((uint64_t{64} << doubling) + (uint64_t{16} << doubling) * step,
-                            kSlotsMax);
+                            kRunWordsMax);
 }
 
 bool InLists::fits(uint32_t place, uint32_t size_class) const {
