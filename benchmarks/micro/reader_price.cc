@@ -24,22 +24,19 @@
 namespace ferres::bench {
 namespace {
 
-constexpr uint32_t kUpperPool = 1;
-
 /// Blocks without any protection.
 struct UnprotectedBlocks : GraphView {
   explicit UnprotectedBlocks(const GraphView& view) : GraphView(view) {}
+  bool filters() const { return false; }
 
-  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit&, WalkScratch& s, Slot slots,
-                 float& nearest) const {
+  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots, float& nearest) const {
     nearest = kFar;
-    return static_cast<uint32_t>(
-        s.visited.meet_all(s.ids, read(level, slot, s.ids), slots, s.batch));
+    return static_cast<uint32_t>(s.visited.meet_all(s.ids, read(slot, s.ids), slots, s.batch));
   }
-  uint32_t read(uint32_t level, Slot slot, Slot* ids) const {
-    const std::byte* const at = block(level, slot);
+  uint32_t read(Slot slot, Slot* ids) const {
+    const std::byte* const at = block(slot);
     if (at == nullptr) return 0;
-    return copy(at, level == 0 ? 2 * m : m, ids);
+    return copy(at, 2 * m, ids);
   }
   static uint32_t copy(const std::byte* at, uint32_t lanes, Slot* ids) {
     const auto& head = *reinterpret_cast<const BlockHead*>(at);
@@ -55,20 +52,18 @@ struct UnprotectedBlocks : GraphView {
 struct TableBlocks : GraphView {
   TableBlocks(const GraphView& view, const std::vector<uint32_t>& table)
       : GraphView(view), table_(table.data()) {}
+  bool filters() const { return false; }
 
-  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit&, WalkScratch& s, Slot slots,
-                 float& nearest) const {
+  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots, float& nearest) const {
     nearest = kFar;
-    return static_cast<uint32_t>(
-        s.visited.meet_all(s.ids, read(level, slot, s.ids), slots, s.batch));
+    return static_cast<uint32_t>(s.visited.meet_all(s.ids, read(slot, s.ids), slots, s.batch));
   }
-  uint32_t read(uint32_t level, Slot slot, Slot* ids) const {
-    const std::byte* const at =
-        level == 0 && slot < slots ? block(0, load_shared(table_ + slot)) : block(level, slot);
-    return at == nullptr ? 0 : UnprotectedBlocks::copy(at, level == 0 ? 2 * m : m, ids);
+  uint32_t read(Slot slot, Slot* ids) const {
+    const std::byte* const at = slot < slots ? block(load_shared(table_ + slot)) : block(slot);
+    return at == nullptr ? 0 : UnprotectedBlocks::copy(at, 2 * m, ids);
   }
-  void prefetch(uint32_t level, Slot slot) const {
-    if (level == 0 && slot < slots) GraphView::prefetch(0, load_shared(table_ + slot));
+  void prefetch(Slot slot) const {
+    if (slot < slots) GraphView::prefetch(load_shared(table_ + slot));
   }
 
  private:
@@ -111,9 +106,8 @@ double queries_per_second(const Bench& bench, const Blocks& blocks, const Matrix
   for (size_t i = 0; i < queries.rows; ++i) {
     space.prepare(queries.row(i), scratch.query);
     Walk walk(space, blocks, scratch);
-    walk.descend(0, kUpperPool);
-    walk.start(ef, walk.starts(), walk.starts_count());
-    walk.run(0, ef);
+    walk.enter();
+    walk.run(ef);
     sum += scratch.pool.slot(0);
   }
   const double seconds = thread_cpu_seconds() - start;

@@ -12,12 +12,6 @@
 namespace ferres {
 namespace {
 
-// One point in so many is on the next level up. Sparser than HNSW's 1/m: the base level finds its
-// way over a few more steps for less than the levels between would cost.
-constexpr double kLevelRatio = 64;
-// Pool of a search on the upper levels. More starts for the base level cost more than they save.
-constexpr uint32_t kUpperPool = 1;
-constexpr uint32_t kUpperPoolBuild = 64;
 constexpr uint32_t kPoolMax = 1u << 20;
 // Codes are scanned when scoring again so many times k (and a few) makes up for their error: from 4
 // bits a component on.
@@ -44,11 +38,11 @@ constexpr float kProbesDueMax = 1024;
 constexpr uint32_t kProbesAtOnce = 2;
 
 // Arenas of the graph come first.
-constexpr uint32_t kCodeArenas = 6;
+constexpr uint32_t kCodeArenas = 5;
 // Lane codes let pass what they estimate so much beyond the worst of the pool, times 1 / sqrt(dim):
 // the error of a one-bit estimate shrinks like that. Less cost recall at 100 dimensions, more
 // speed.
-constexpr float kSlack = 0.75f;
+const float kSlack = getenv("SL") ? atof(getenv("SL")) : 0.75f;
 // Below so many dimensions one bit of each says too little: every lane passes.
 constexpr uint32_t kFilterDimensionMin = 64;
 
@@ -56,6 +50,11 @@ WalkScratch& scratch() {
   thread_local WalkScratch scratch;
   return scratch;
 }
+/// The entries and the graph.
+uint32_t layers(const GraphView& view) {
+  return view.root() == kNoSlot ? 0 : 2;
+}
+
 WalkScratch& fresh_scratch() {
   WalkScratch& s = scratch();
   s.scored = s.rejected = 0;
@@ -79,7 +78,8 @@ Result<std::unique_ptr<ANNIndex>> HnswIndex::open(const IndexConfig& config,
   HnswGraph::Options options;
   options.m = config.m;
   options.seed = config.seed;
-  options.lane_space = lanes ? space.get() : nullptr;
+  options.space = space.get();
+  options.lanes = lanes;
   TRY_ASSIGN(auto graph, HnswGraph::open(store, first_arena, options));
   return std::unique_ptr<ANNIndex>(
       new HnswIndex(config, vectors, std::move(space), std::move(graph)));
@@ -119,35 +119,28 @@ auto HnswIndex::with_blocks(const SpaceQuery& query, Body&& body) const {
   return body(PlainBlocks(view));
 }
 
-/// scratch().query is prepared.
-Status HnswIndex::find_candidates(uint32_t level, PointPlan& plan) const {
-  WalkScratch& s = scratch();
-  const uint32_t pool = level == 0 ? plan_pool_ : kUpperPoolBuild;
-  plan.scored.reset(size_t{pool} * 16);
+Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) const {
+  // First: whatever is added after this number was read counts as recent.
+  plan.additions = additions_.load(std::memory_order_acquire);
+  if (!space_->ready()) return {};  // nothing is linked: all that comes will count as recent
+  WalkScratch& s = fresh_scratch();
+  space_->prepare(vector, s.query);
+  plan.scored.reset(size_t{plan_pool_} * 16);
   const auto note = [&plan](const Slot* slots, size_t count, const float* distances) {
     for (size_t i = 0; i < count; ++i)
       plan.scored.put(slots[i], distances[i]);
   };
   with_blocks(s.query, [&](const auto& blocks) {
     Walk walk(*space_, blocks, s);
-    walk.descend(level, kUpperPool);
-    walk.start(pool, walk.starts(), walk.starts_count(), note);
-    walk.run(level, pool, note);
+    walk.enter();
+    walk.run(plan_pool_, note);
   });
   if (!s.damage.ok()) return std::move(s.damage);
   plan.candidates.resize(s.pool.size());
   for (uint32_t i = 0; i < s.pool.size(); ++i)
     plan.candidates[i] = {s.pool.distance(i), s.pool.slot(i)};
-  choose_neighbours(*space_, plan.candidates, graph_->lanes_max(level), plan.choices);
+  choose_neighbours(*space_, plan.candidates, graph_->lanes_max(), plan.choices);
   return {};
-}
-
-Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) const {
-  // First: whatever is added after this number was read counts as recent.
-  plan.additions = additions_.load(std::memory_order_acquire);
-  if (!space_->ready()) return {};  // nothing is linked: all that comes will count as recent
-  space_->prepare(vector, fresh_scratch().query);
-  return find_candidates(0, plan);
 }
 
 Result<std::unique_ptr<ANNIndex::Plan>> HnswIndex::plan_point(std::span<const float> vector) const {
@@ -192,24 +185,7 @@ void HnswIndex::refresh_plan(Slot slot, PointPlan& plan) const {
     return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
   });
   if (candidates.size() > plan_pool_) candidates.resize(plan_pool_);
-  choose_neighbours(*space_, candidates, graph_->lanes_max(0), plan.choices);
-}
-
-uint32_t HnswIndex::draw_levels() const {
-  const GraphHeader& header = graph_->header();
-  Random random(header.seed + header.additions * 0x9E3779B97F4A7C15u);
-  const double levels = -std::log(1 - random.unit()) / std::log(kLevelRatio);
-  return std::min(static_cast<uint32_t>(levels), kUpperLevelsMax);
-}
-
-Status HnswIndex::link_upper_levels(Slot slot, uint32_t levels) {
-  PointPlan plan;
-  for (uint32_t level = 1; level <= levels; ++level) {
-    if (graph_->root(level) == kNoSlot) return {};
-    TRY(find_candidates(level, plan));
-    TRY(linker_.link(level, slot, plan.choices, plan.scored));
-  }
-  return {};
+  choose_neighbours(*space_, candidates, graph_->lanes_max(), plan.choices);
 }
 
 Status HnswIndex::add_point(Slot slot, std::span<const float> vector, Plan& plan_base) {
@@ -227,10 +203,8 @@ Status HnswIndex::add_point(Slot slot, std::span<const float> vector, Plan& plan
   space_->prepare(vector, fresh_scratch().query);
   TRY(space_->put(slot, scratch().query));
   refresh_plan(slot, plan);
-  const uint32_t levels = draw_levels();
-  TRY(graph_->enter(slot, levels));
-  TRY(linker_.link(0, slot, plan.choices, plan.scored));
-  TRY(link_upper_levels(slot, levels));
+  TRY(graph_->enter(slot));
+  TRY(linker_.link(slot, plan.choices, plan.scored));
   graph_->publish(slot);
   recent_[now % kRecent] = slot;
   additions_.store(now + 1, std::memory_order_release);
@@ -246,9 +220,8 @@ Result<bool> HnswIndex::leads_to(Slot slot, uint32_t pool) const {
   WalkScratch& s = scratch();
   with_blocks(s.query, [&](const auto& blocks) {
     Walk walk(*space_, blocks, s);
-    walk.descend(0, kUpperPool);
-    walk.start(pool, walk.starts(), walk.starts_count());
-    walk.run(0, pool);
+    walk.enter();
+    walk.run(pool);
   });
   if (!s.damage.ok()) return std::move(s.damage);
   for (uint32_t i = 0; i < s.pool.size(); ++i) {
@@ -290,10 +263,8 @@ Status HnswIndex::probe_some() {
 void HnswIndex::remove_point(Slot slot) {
   graph_->refresh();
   if (!graph_->linked(slot)) return;
-  for (uint32_t level = graph_->upper_levels(slot) + 1; level-- > 0;) {
-    // Out of memory for a list: an edge less, and the graph stays consistent.
-    if (graph_->on_level(level, slot)) linker_.unlink(level, slot).ignore();
-  }
+  // Out of memory for a list: an edge less, and the graph stays consistent.
+  linker_.unlink(slot).ignore();
   graph_->leave(slot);
 }
 
@@ -304,8 +275,8 @@ void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
                            const SlotFilter& filter, Explain& explain) const {
   WalkScratch& s = scratch();
   Walk walk(*space_, blocks, s);
-  walk.descend(0, kUpperPool);
-  explain.layers = blocks.levels();
+  walk.enter();
+  explain.layers = layers(blocks);
   WalkBudget budget;
   if (params.visits_max != 0) budget.visits = params.visits_max;
   if (const SlotSet* const members = filter.members()) {
@@ -318,37 +289,44 @@ void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
     explain.exhausted =
         walk.run_admitting(explain.ef_used, budget, [&](Slot slot) { return filter.admits(slot); });
   } else {
-    walk.start(explain.ef_used, walk.starts(), walk.starts_count());
-    walk.run(0, explain.ef_used);
+    walk.run(explain.ef_used);
   }
   explain.visited = s.scored;
 }
 
-/// What codes say is put right on full vectors: k and some more are scored again, because the last
-/// of the answer and the first beyond it are the likeliest to be the wrong way round.
-Status HnswIndex::collect(const Pool& pool, uint32_t k, uint32_t depth, const SlotFilter* filter,
+/// What codes say is put right on full vectors: the k nearest are scored again, and those behind
+/// them that may be nearer than they seem.
+Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
                           std::vector<Hit>& hits) const {
   WalkScratch& s = scratch();
-  hits.clear();
-  if (filter != nullptr) {
-    for (uint32_t i = 0; i < std::min(pool.size(), depth); ++i)
-      filter->prefetch(pool.slot(i));
-  }
-  for (uint32_t i = 0; i < pool.size() && hits.size() < depth; ++i) {
-    const Slot slot = pool.slot(i);
-    if (filter == nullptr || filter->admits(slot)) {
-      hits.push_back({pool.distance(i), slot});
-    } else {
-      ++s.rejected;
-    }
-  }
-  if (space_->exact()) return {};
   const VectorView view = vectors_.view();
+  const bool exact = space_->exact();
+  hits.clear();
   s.rescore.clear();
-  for (const Hit& hit : hits) {
-    prefetch_whole_row(view, hit.slot);
-    s.rescore.push_back(hit.slot);
+  const uint32_t likely = std::min(pool.size(), k);
+  for (uint32_t i = 0; i < likely; ++i) {
+    if (filter != nullptr) filter->prefetch(pool.slot(i));
+    if (!exact) prefetch_whole_row(view, pool.slot(i));
   }
+  float limit = kFar;
+  for (uint32_t i = 0; i < pool.size(); ++i) {
+    const Slot slot = pool.slot(i);
+    const float distance = pool.distance(i);
+    if (hits.size() >= k) {
+      if (exact) break;
+      const float off = kDeviations * space_->deviation(s.query, slot, distance);
+      if (hits.size() == k && std::isinf(limit)) limit = far_end(hits.back());
+      if (distance - off > limit) break;
+    }
+    if (filter != nullptr && !filter->admits(slot)) {
+      ++s.rejected;
+      continue;
+    }
+    hits.push_back({distance, slot});
+    s.rescore.push_back(slot);
+    if (!exact && i >= likely) prefetch_whole_row(view, slot);
+  }
+  if (exact) return {};
   if (!vectors_.all_verified()) {
     for (const Slot slot : s.rescore)
       TRY(vectors_.verify(slot));
@@ -362,6 +340,11 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, uint32_t depth, const Sl
   });
   if (hits.size() > k) hits.resize(k);
   return {};
+}
+
+/// Where a hit may lie at the farthest, by what its distance is off by.
+float HnswIndex::far_end(const Hit& hit) const {
+  return hit.distance + kDeviations * space_->deviation(scratch().query, hit.slot, hit.distance);
 }
 
 Status HnswIndex::search_explain(std::span<const float> query, const SearchParams& params,
@@ -382,8 +365,7 @@ Status HnswIndex::search_explain(std::span<const float> query, const SearchParam
     if (!s.damage.ok()) return std::move(s.damage);
     const bool admitted = filter.selective() && filter.members() == nullptr;
     const Pool& found = filter.selective() ? s.admitted : s.pool;
-    TRY(collect(found, params.k, space_->rescore_depth(params.k), admitted ? nullptr : &filter,
-                explain.hits));
+    TRY(collect(found, params.k, admitted ? nullptr : &filter, explain.hits));
     // A full pool may hide admitted points behind refused ones: look again with a larger one.
     if (admitted || explain.hits.size() == params.k || !found.full() || !explain.exhausted ||
         ef == kPoolMax) {
@@ -404,18 +386,6 @@ Status HnswIndex::search(std::span<const float> query, const SearchParams& param
   return status;
 }
 
-uint32_t HnswIndex::doubtful(const Pool& pool, uint32_t k) const {
-  if (pool.size() <= k) return pool.size();
-  const auto off = [&](uint32_t i) {
-    return kDeviations * space_->deviation(scratch().query, pool.slot(i), pool.distance(i));
-  };
-  const float limit = pool.distance(k - 1) + off(k - 1);
-  uint32_t depth = k;
-  while (depth < pool.size() && pool.distance(depth) - off(depth) <= limit)
-    ++depth;
-  return depth;
-}
-
 Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const SlotSet& members,
                                const SlotFilter& filter, std::vector<Hit>& hits) const {
   TRY(check_dimension(query));
@@ -423,8 +393,7 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
   if (k == 0 || !space_->ready()) return {};
   WalkScratch& s = fresh_scratch();
   space_->prepare(query, s.query);
-  const uint32_t depth = space_->rescore_depth(k);
-  if (depth > kScanDepthMax * k + kScanDepthMax) {
+  if (space_->rescore_depth(k) > kScanDepthMax * k + kScanDepthMax) {
     // Codes this short would hide near members behind others: their vectors are compared.
     std::vector<Slot> slots;
     members.for_each([&](Slot slot) { slots.push_back(slot); });
@@ -434,13 +403,13 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
   walk.scan(space_->exact() ? k : k + std::min(kScanSpareShare * k, kScanSpareMax), members,
             filter);
   if (!s.damage.ok()) return std::move(s.damage);
-  return collect(s.pool, k, doubtful(s.pool, k), nullptr, hits);
+  return collect(s.pool, k, nullptr, hits);
 }
 
 IndexStats HnswIndex::audit() const {
   IndexStats stats;
   stats.points = graph_->header().points;
-  stats.layers = graph_->view().levels();
+  stats.layers = layers(graph_->view());
   stats.unreachable = graph_->unreachable();
   return stats;
 }

@@ -1,6 +1,7 @@
-// The graph index: HNSW's levels over one stored graph (hnsw_graph.h), walked by hnsw_walk.h, with
-// its edges chosen by hnsw_linker.h. This file is the ANNIndex: what an insert plans, what it takes
-// its turn with, and how a search uses its filter. Threads: as in ann_index.h.
+// The graph index: HNSW's base level, one stored graph (hnsw_graph.h), entered by a table of its
+// points (entry_table.h), walked by hnsw_walk.h, with its edges chosen by hnsw_linker.h. This file
+// is the ANNIndex: what an insert plans, what it takes its turn with, and how a search uses its
+// filter. Threads: as in ann_index.h.
 #pragma once
 #include <array>
 #include <atomic>
@@ -63,17 +64,13 @@ class HnswIndex : public ANNIndex {
 
   Status check_dimension(std::span<const float> vector) const;
   Status make_plan(std::span<const float> vector, PointPlan& plan) const;
-  /// Walks a level of the graph for the neighbours of the thread's prepared query.
-  Status find_candidates(uint32_t level, PointPlan& plan) const;
   /// Brings a plan up to date; chooses again when that changed its candidates.
   void refresh_plan(Slot slot, PointPlan& plan) const;
-  Status link_upper_levels(Slot slot, uint32_t levels);
   /// Searches for the stored points that are due, drawn from all, and mends the graph where it does
   /// not lead to them: what comes later can cut off what was there.
   Status probe_some();
   Status probe(Slot slot);
   Result<bool> leads_to(Slot slot, uint32_t pool) const;
-  uint32_t draw_levels() const;
 
   /// Calls body(blocks) with the way in which this graph's blocks are read.
   template <class Body>
@@ -81,11 +78,10 @@ class HnswIndex : public ANNIndex {
   template <class Blocks>
   void run_search(const Blocks& blocks, const SearchParams& params, const SlotFilter& filter,
                   Explain& explain) const;
-  /// The k nearest of the first `depth` admitted ones of a pool, by the distances of full vectors.
-  Status collect(const Pool& pool, uint32_t k, uint32_t depth, const SlotFilter* filter,
+  /// The k nearest admitted ones of a pool, by the distances of full vectors.
+  Status collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
                  std::vector<Hit>& hits) const;
-  /// How many of a scan's pool may belong to the k nearest, by what their distances are off by.
-  uint32_t doubtful(const Pool& pool, uint32_t k) const;
+  float far_end(const Hit& hit) const;
 
   const VectorStore& vectors_;
   const IndexConfig config_;

@@ -18,12 +18,12 @@ uint64_t HnswGraph::unreachable() const {
     open.push_back(slot);
   };
   uint64_t reached = 0;
-  meet(root(0));
+  meet(root());
   while (!open.empty()) {
     const Slot slot = open.back();
     open.pop_back();
     ++reached;
-    const Lanes lanes = this->lanes(0, slot);
+    const Lanes lanes = this->lanes(slot);
     for (uint32_t i = 0; i < lanes.count; ++i)
       meet(lanes.slot(i));
   }
@@ -37,39 +37,36 @@ std::string HnswGraph::inconsistency() const {
   const Slot end = lane_view_.slots;
   std::vector<uint32_t> anchors(end);
   std::vector<uint64_t> edges_in(end);
-  for (uint32_t level = 0; level <= kUpperLevelsMax; ++level) {
-    const std::string where = " on level " + std::to_string(level) + " of slot ";
-    std::fill(anchors.begin(), anchors.end(), 0);
-    std::fill(edges_in.begin(), edges_in.end(), 0);
-    for (Slot slot = 0; slot < end; ++slot) {
-      if (!on_level(level, slot)) continue;
-      const Lanes lanes = this->lanes(level, slot);
-      for (uint32_t i = 0; i < lanes.count; ++i) {
-        const Slot to = lanes.slot(i);
-        if (to == slot || !on_level(level, to))
-          return "dangling edge" + where + std::to_string(slot);
-        if (find_lane(level, slot, to) != static_cast<int>(i)) {
-          return "double edge" + where + std::to_string(slot);
-        }
-        const std::span<const uint32_t> list = incoming(level, to);
-        if (std::count(list.begin(), list.end(), slot) != 1) {
-          return "edge missing in the incoming list" + where + std::to_string(to);
-        }
-        ++edges_in[to];
-        anchors[to] += head(level, slot).rank < head(level, to).rank;
+  const std::string where = " of slot ";
+  std::fill(anchors.begin(), anchors.end(), 0);
+  std::fill(edges_in.begin(), edges_in.end(), 0);
+  for (Slot slot = 0; slot < end; ++slot) {
+    if (!linked(slot)) continue;
+    const Lanes lanes = this->lanes(slot);
+    for (uint32_t i = 0; i < lanes.count; ++i) {
+      const Slot to = lanes.slot(i);
+      if (to == slot || !linked(to)) return "dangling edge" + where + std::to_string(slot);
+      if (find_lane(slot, to) != static_cast<int>(i)) {
+        return "double edge" + where + std::to_string(slot);
       }
+      const std::span<const uint32_t> list = incoming(to);
+      if (std::count(list.begin(), list.end(), slot) != 1) {
+        return "edge missing in the incoming list" + where + std::to_string(to);
+      }
+      ++edges_in[to];
+      anchors[to] += head(slot).rank < head(to).rank;
     }
-    for (Slot slot = 0; slot < end; ++slot) {
-      if (!on_level(level, slot)) continue;
-      if (incoming(level, slot).size() != edges_in[slot]) {
-        return "stale entry in the incoming list" + where + std::to_string(slot);
-      }
-      if (head(level, slot).anchors != anchors[slot]) {
-        return "wrong count of anchors" + where + std::to_string(slot);
-      }
-      if (anchors[slot] == 0 && root(level) != slot) {
-        return "no anchor" + where + std::to_string(slot);
-      }
+  }
+  for (Slot slot = 0; slot < end; ++slot) {
+    if (!linked(slot)) continue;
+    if (incoming(slot).size() != edges_in[slot]) {
+      return "stale entry in the incoming list" + where + std::to_string(slot);
+    }
+    if (head(slot).anchors != anchors[slot]) {
+      return "wrong count of anchors" + where + std::to_string(slot);
+    }
+    if (anchors[slot] == 0 && root() != slot) {
+      return "no anchor" + where + std::to_string(slot);
     }
   }
   return {};

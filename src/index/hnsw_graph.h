@@ -3,7 +3,7 @@
 // nothing of distances: which edge to make is decided in hnsw_linker.
 //
 // One guarantee is kept here because nothing above could: every point can be reached. Each block
-// has a rank (its order of arrival on its level); an edge from a lower rank to a higher one anchors
+// has a rank (its order of arrival); an edge from a lower rank to a higher one anchors
 // its target. As long as every block but the root, the lowest, has an anchor, following anchors
 // backwards ends at the root, so the root reaches everything. `anchors` counts them per block,
 // which makes the check free, and droppable() refuses the last one.
@@ -18,6 +18,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "index/entry_table.h"
 #include "index/hnsw_layout.h"
 #include "index/in_lists.h"
 #include "index/shared_word.h"
@@ -26,40 +27,32 @@
 
 namespace ferres {
 
-/// Addresses of one level kind, and how to read a block there.
+/// The addresses of the graph, and how to read a block.
 struct GraphView {
   const std::byte* blocks = nullptr;
-  const std::byte* runs = nullptr;
-  const std::byte* upper = nullptr;
   const GraphHeader* header = nullptr;
-  const Arena* unverified_blocks = nullptr;  // not null: check the pages of the base level first
-  const Arena* unverified_upper = nullptr;
-  Slot slots = 0;             // base blocks that may be read
-  uint32_t upper_blocks = 0;  // upper blocks that may be read
-  Slot run_slots = 0;
+  const Arena* unverified = nullptr;  // not null: check the pages of a block first
+  Slot slots = 0;                     // blocks that may be read
   uint32_t m = 0;
   uint32_t lane_dim = 0;
   uint32_t block_bytes = 0;
-  uint32_t upper_bytes = 0;
+  EntryView entries;
 
-  /// Levels with points; 0: the graph is empty.
-  uint32_t levels() const;
-  /// The lowest rank of a level, or kNoSlot.
-  Slot root(uint32_t level) const { return load_shared(&header->roots[level]); }
+  /// The lowest rank, or kNoSlot: the graph is empty.
+  Slot root() const { return load_shared(&header->root); }
   /// Copies the neighbours of a slot as they were at one moment; returns how many. `ids` has room
   /// for kLanesMax.
-  uint32_t read(uint32_t level, Slot slot, Slot* ids) const;
-  /// The same on the base level of a graph with lane codes, but only the neighbours whose estimated
-  /// distance is not above the limit, and what is estimated of each.
-  uint32_t read_near(Slot slot, const LaneQuery& query, const LaneLimit& limit, Slot* ids,
-                     float* estimates) const;
-  void prefetch(uint32_t level, Slot slot) const;
-  /// The block of a slot on a level, or null.
-  const std::byte* block(uint32_t level, Slot slot) const;
+  uint32_t read(Slot slot, Slot* ids) const;
+  /// The same in a graph with lane codes, but only the neighbours whose estimated distance is not
+  /// above the limit.
+  uint32_t read_near(Slot slot, const LaneQuery& query, const LaneLimit& limit, Slot* ids) const;
+  void prefetch(Slot slot) const;
+  /// The block of a slot, or null.
+  const std::byte* block(Slot slot) const;
 
  private:
   /// The block for reading: null also when its pages are damaged.
-  const std::byte* checked_block(uint32_t level, Slot slot) const;
+  const std::byte* checked_block(Slot slot) const;
 };
 
 class HnswGraph {
@@ -67,7 +60,9 @@ class HnswGraph {
   struct Options {
     uint32_t m = 16;
     uint64_t seed = 0;
-    const Space* lane_space = nullptr;  // not null: blocks carry codes of their lanes, made by it
+    const Space* space = nullptr;  // makes the codes of entries and lanes
+    bool lanes = false;            // blocks carry codes of their lanes
+    uint32_t lane_dim() const;
   };
   /// Opens what the store holds or starts an empty graph. kCorruption when the header is damaged or
   /// of another format, m or lane codes.
@@ -79,14 +74,11 @@ class HnswGraph {
   bool all_verified() const;
 
   // ---- the lane only: reading
-  Slot root(uint32_t level) const { return header().roots[level]; }
+  Slot root() const { return header().root; }
   const GraphHeader& header() const;
   bool linked(Slot slot) const;
-  /// Levels above the base that the slot is on.
-  uint32_t upper_levels(Slot slot) const;
-  bool on_level(uint32_t level, Slot slot) const;
-  uint32_t lanes_max(uint32_t level) const { return level == 0 ? 2 * m_ : m_; }
-  const BlockHead& head(uint32_t level, Slot slot) const;
+  uint32_t lanes_max() const { return 2 * m_; }
+  const BlockHead& head(Slot slot) const;
   /// Lane words of a block (slot, perhaps | kFillerBit or kKeptBit) and the distances along them;
   /// `count` of each.
   struct Lanes {
@@ -97,13 +89,13 @@ class HnswGraph {
     bool filler(uint32_t lane) const { return (words[lane] & kFillerBit) != 0; }
     bool kept(uint32_t lane) const { return (words[lane] & kKeptBit) != 0; }
   };
-  Lanes lanes(uint32_t level, Slot slot) const;
+  Lanes lanes(Slot slot) const;
   /// The lane of `from` that leads to `to`, or -1.
-  int find_lane(uint32_t level, Slot from, Slot to) const;
-  std::span<const uint32_t> incoming(uint32_t level, Slot slot) const;
+  int find_lane(Slot from, Slot to) const;
+  std::span<const uint32_t> incoming(Slot slot) const;
   /// False when the edge is the last anchor of its target.
-  bool droppable(uint32_t level, Slot from, Slot to) const;
-  /// Points that the root does not reach on the base level.
+  bool droppable(Slot from, Slot to) const;
+  /// Points that the root does not reach.
   uint64_t unreachable() const;
   /// Says which edge, list or count contradicts another, or nothing. Walks everything.
   std::string inconsistency() const;
@@ -112,25 +104,24 @@ class HnswGraph {
   void refresh();
 
   // ---- the lane only: changing. Slots are valid; lanes and fillers as in hnsw_layout.h
-  /// Makes room for the slot's blocks and enters it with `upper` levels above the base, without
-  /// edges.
-  Status enter(Slot slot, uint32_t upper);
-  /// After its edges are made: the slot becomes the root of levels that were empty.
+  /// Makes room for the slot's block and enters it, without edges.
+  Status enter(Slot slot);
+  /// After its edges are made: the slot may become an entry, and the root of an empty graph.
   void publish(Slot slot);
   /// Adds an edge in a free lane.
-  Status append(uint32_t level, Slot from, uint32_t word, float length);
+  Status append(Slot from, uint32_t word, float length);
   /// Replaces an edge.
-  Status replace(uint32_t level, Slot from, uint32_t lane, uint32_t word, float length);
+  Status replace(Slot from, uint32_t lane, uint32_t word, float length);
   /// Removes an edge; the last lane takes its place.
-  void erase(uint32_t level, Slot from, uint32_t lane);
-  void mark_filler(uint32_t level, Slot from, uint32_t lane);
+  void erase(Slot from, uint32_t lane);
+  void mark_filler(Slot from, uint32_t lane);
   /// Takes the slot's outgoing edges out of their targets' lists and forgets its incoming list (the
   /// caller has redirected those edges). Its lanes stay readable for searches that stand on it.
-  void detach(uint32_t level, Slot slot);
-  /// After detach() on every level: frees the upper run and counts the point out.
+  void detach(Slot slot);
+  /// After detach(): counts the point out.
   void leave(Slot slot);
-  /// Makes a slot of the level its root; kNoSlot when the level is empty.
-  void set_root(uint32_t level, Slot slot);
+  /// kNoSlot when the graph is empty.
+  void set_root(Slot slot);
 
  private:
   struct Arenas {
@@ -138,31 +129,28 @@ class HnswGraph {
     Arena* blocks = nullptr;
     Arena* lengths = nullptr;
     Arena* incoming = nullptr;
-    Arena* runs = nullptr;
-    Arena* upper = nullptr;
   };
-  HnswGraph(const Arenas& arenas, const Options& options);
+  HnswGraph(const Arenas& arenas, EntryTable entries, const Options& options);
 
   GraphHeader& edit_header();
-  BlockHead& edit_head(uint32_t level, Slot slot);
+  BlockHead& edit_head(Slot slot);
   /// Start of a block for writing.
-  std::byte* edit_block(uint32_t level, Slot slot);
-  float* edit_lengths(uint32_t level, Slot slot, std::byte* block);
-  uint64_t upper_offset(uint32_t level, Slot slot) const;
+  std::byte* edit_block(Slot slot);
+  float* edit_lengths(Slot slot);
   Status ensure_slot(Slot slot);
-  Result<uint32_t> allocate_run(uint32_t levels);
-  void drop_lane(uint32_t level, Slot from, uint32_t lane);
-  void reset_block(uint32_t level, Slot slot);
-  Status add_incoming(uint32_t level, Slot from, Slot to);
-  void drop_incoming(uint32_t level, Slot from, Slot to);
-  bool carries_codes(uint32_t level) const { return level == 0 && lane_dim_ != 0; }
+  void drop_lane(Slot from, uint32_t lane);
+  void reset_block(Slot slot);
+  Status add_incoming(Slot from, Slot to);
+  void drop_incoming(Slot from, Slot to);
+  bool carries_codes() const { return lane_dim_ != 0; }
   /// Decodes both ends of a coming lane, before its block changes.
   void prepare_lane(Slot from, Slot to);
   void write_lane(std::byte* block, uint32_t lane) const;
 
   Arenas arenas_;
   InLists in_lists_;
-  const Space* lane_space_;
+  EntryTable entries_;
+  const Space& space_;
   uint32_t m_;
   uint32_t lane_dim_;
   Slot rotated_from_slot_ = kNoSlot;  // whose vector rotated_from_ is

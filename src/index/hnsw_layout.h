@@ -1,14 +1,12 @@
 // What the graph index keeps in its arenas. All words little-endian, as the CPU stores them.
 //
 //   arena +0  header      one GraphHeader
-//   arena +1  blocks      base level, slot x block_bytes(2m): BlockHead, then 2m lanes; in a graph
-//                         with lane codes then, from a cache line on, a group of them for each 32
-//                         lanes (quant/lanes.h)
-//   arena +2  lengths     base level, slot x 2m floats: the distance along each lane (lane only)
+//   arena +1  blocks      slot x block_bytes: BlockHead, then 2m lanes; in a graph with lane codes
+//                         then, from a cache line on, a group of them for each 32 lanes
+//                         (quant/lanes.h)
+//   arena +2  lengths     slot x 2m floats: the distance along each lane (lane only)
 //   arena +3  incoming    the lists of who points here (in_lists.h; lane only)
-//   arena +4  runs        slot x u32: where the slot's upper levels are, 0 for none (see run_word)
-//   arena +5  upper       upper levels: BlockHead, m lanes, m floats; the blocks of one slot in a
-//                         run, lowest level first
+//   arena +4  entries     where searches start (entry_table.h)
 //
 // A lane is a neighbour's slot; its top bit says "filler": the neighbour is kept only because there
 // was room, and is the first to be replaced. The bit below says "kept": searches for the neighbour
@@ -26,10 +24,9 @@
 namespace ferres {
 
 inline constexpr uint64_t kGraphMagic = 0x3130485052474546;  // "FEGRPH01"
-inline constexpr uint32_t kGraphFormat = 2;
-inline constexpr uint32_t kUpperLevelsMax = 7;
+inline constexpr uint32_t kGraphFormat = 3;
 inline constexpr uint32_t kLinksMax = 64;             // m at most
-inline constexpr uint32_t kLanesMax = 2 * kLinksMax;  // of a base block
+inline constexpr uint32_t kLanesMax = 2 * kLinksMax;  // of a block
 inline constexpr uint32_t kFillerBit = 0x80000000u;
 inline constexpr uint32_t kKeptBit = 0x40000000u;
 inline constexpr uint32_t kSlotMask = 0x3FFFFFFFu;
@@ -47,7 +44,7 @@ struct BlockHead {
   uint32_t degree = 0;
   // The lane's own:
   InListRef incoming;
-  uint64_t rank = 0;        // order of arrival on this level; a root's is below all
+  uint64_t rank = 0;        // order of arrival; the root's is below all
   uint32_t anchors = 0;     // incoming edges from blocks of a lower rank
   uint16_t size_class = 0;  // of the incoming list
   uint16_t linked = 0;      // 1: in the graph
@@ -64,43 +61,25 @@ struct GraphHeader {
   uint32_t format = kGraphFormat;
   uint32_t m = 0;
   uint64_t seed = 0;
-  uint64_t additions = 0;  // points ever added: numbers plans, draws levels
+  uint64_t additions = 0;  // points ever added: numbers ranks and entries
   uint64_t lowest_rank = 0;
   uint32_t points = 0;
-  uint32_t levels = 0;                            // with at least one block; shared
-  uint32_t roots[kUpperLevelsMax + 1] = {};       // by level; shared
-  uint32_t upper_end = 1;                         // blocks handed out in arena +5; block 0 is never
-  uint32_t upper_free[kUpperLevelsMax + 1] = {};  // runs of so many blocks; incoming.place links on
+  Slot root = kNoSlot;    // the lowest rank; shared
   uint32_t lane_dim = 0;  // components of a lane's code; 0: blocks carry none
   InListsHeader in_lists;
 };
 
 inline constexpr uint64_t kFirstRank = uint64_t{1} << 63;  // additions count up, roots down
 
-/// Where the lane codes of a base block begin, and how many groups there are.
+/// Where the lane codes of a block begin, and how many groups there are.
 constexpr uint32_t lane_codes_offset(uint32_t m) {
   return (static_cast<uint32_t>(sizeof(BlockHead)) + 2 * m * 4 + 63) / 64 * 64;
 }
 constexpr uint32_t lane_groups(uint32_t m) {
   return static_cast<uint32_t>((size_t{2} * m + kLaneGroup - 1) / kLaneGroup);
 }
-constexpr uint64_t base_block_bytes(uint32_t m, uint32_t lane_dim) {
+constexpr uint64_t graph_block_bytes(uint32_t m, uint32_t lane_dim) {
   if (lane_dim == 0) return sizeof(BlockHead) + uint64_t{2} * m * sizeof(uint32_t);
   return lane_codes_offset(m) + lane_groups(m) * lane_group_bytes(lane_dim);
 }
-constexpr uint64_t upper_block_bytes(uint32_t m) {
-  return sizeof(BlockHead) + uint64_t{m} * (sizeof(uint32_t) + sizeof(float));
-}
-
-// A word of arena +4: the run's first block in 29 bits, the number of levels in 3.
-constexpr uint32_t run_word(uint32_t first, uint32_t levels) {
-  return first << 3 | levels;
-}
-constexpr uint32_t run_first(uint32_t word) {
-  return word >> 3;
-}
-constexpr uint32_t run_levels(uint32_t word) {
-  return word & 7;
-}
-
 }  // namespace ferres

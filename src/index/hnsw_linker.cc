@@ -20,7 +20,6 @@ constexpr size_t kInNeighboursOffered = 16;
 // One lane in so many may be kept.
 constexpr uint32_t kKeptShare = 8;
 constexpr size_t kGroup = 4;
-constexpr float kFar = std::numeric_limits<float>::infinity();
 
 /// Whether a point at `between` from a candidate makes the candidate, at `distance`, superfluous.
 bool occludes(const Space& space, float between, float distance) {
@@ -69,23 +68,22 @@ void choose_neighbours(const Space& space, std::span<const Hit> candidates, uint
   choices.insert(choices.end(), fillers, fillers + room);
 }
 
-bool HnswLinker::usable(uint32_t level, Slot slot) const {
-  return slot < slots_ && graph_.on_level(level, slot);
+bool HnswLinker::usable(Slot slot) const {
+  return slot < slots_ && graph_.linked(slot);
 }
 
-Status HnswLinker::link(uint32_t level, Slot slot, std::span<const Choice> choices,
-                        const SlotMap& known) {
+Status HnswLinker::link(Slot slot, std::span<const Choice> choices, const SlotMap& known) {
   slots_ = space_.slots();
   for (const Choice& choice : choices) {
-    if (choice.slot == slot || !usable(level, choice.slot)) continue;
-    TRY(graph_.append(level, slot, choice.word(), choice.distance));
+    if (choice.slot == slot || !usable(choice.slot)) continue;
+    TRY(graph_.append(slot, choice.word(), choice.distance));
   }
   for (const Choice& choice : choices) {
-    if (choice.slot == slot || !usable(level, choice.slot)) continue;
+    if (choice.slot == slot || !usable(choice.slot)) continue;
     TRY_ASSIGN([[maybe_unused]] const bool taken,
-               offer({level, choice.slot, slot, choice.distance}, known));
+               offer({choice.slot, slot, choice.distance}, known));
   }
-  return anchor(level, slot);
+  return anchor(slot);
 }
 
 void HnswLinker::distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known,
@@ -107,10 +105,10 @@ void HnswLinker::distances_from(Slot slot, const HnswGraph::Lanes& lanes, const 
     out[lane_of[i]] = computed[i];
 }
 
-int HnswLinker::longest_droppable(uint32_t level, Slot from, std::span<const bool> eligible,
+int HnswLinker::longest_droppable(Slot from, std::span<const bool> eligible,
                                   float longer_than) const {
-  const HnswGraph::Lanes lanes = graph_.lanes(level, from);
-  const uint32_t floor = kInDegreeFloor * graph_.lanes_max(level) / 32;
+  const HnswGraph::Lanes lanes = graph_.lanes(from);
+  const uint32_t floor = kInDegreeFloor * graph_.lanes_max() / 32;
   bool refused[kLanesMax] = {};
   for (;;) {
     int longest = -1;
@@ -121,8 +119,7 @@ int HnswLinker::longest_droppable(uint32_t level, Slot from, std::span<const boo
     }
     if (longest < 0) return -1;
     const Slot target = lanes.slot(static_cast<uint32_t>(longest));
-    if (graph_.head(level, target).incoming.count > floor &&
-        graph_.droppable(level, from, target)) {
+    if (graph_.head(target).incoming.count > floor && graph_.droppable(from, target)) {
       return longest;
     }
     refused[longest] = true;
@@ -130,10 +127,10 @@ int HnswLinker::longest_droppable(uint32_t level, Slot from, std::span<const boo
 }
 
 Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
-  if (graph_.find_lane(offer.level, offer.from, offer.to) >= 0) return true;
-  const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
-  if (lanes.count < graph_.lanes_max(offer.level)) {
-    TRY(graph_.append(offer.level, offer.from, offer.to, offer.length));
+  if (graph_.find_lane(offer.from, offer.to) >= 0) return true;
+  const HnswGraph::Lanes lanes = graph_.lanes(offer.from);
+  if (lanes.count < graph_.lanes_max()) {
+    TRY(graph_.append(offer.from, offer.to, offer.length));
     return true;
   }
   float to_new[kLanesMax];
@@ -154,22 +151,22 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
   }
   int lane = -1;
   if (occluded) {
-    lane = longest_droppable(offer.level, offer.from, {fillers, lanes.count}, offer.length);
+    lane = longest_droppable(offer.from, {fillers, lanes.count}, offer.length);
   } else {
-    lane = longest_droppable(offer.level, offer.from, {beaten, lanes.count}, -kFar);
+    lane = longest_droppable(offer.from, {beaten, lanes.count}, -kFar);
     if (lane < 0) {
-      lane = longest_droppable(offer.level, offer.from, {fillers, lanes.count}, -kFar);
+      lane = longest_droppable(offer.from, {fillers, lanes.count}, -kFar);
     }
     if (lane < 0) {
-      lane = longest_droppable(offer.level, offer.from, {all, lanes.count}, offer.length);
+      lane = longest_droppable(offer.from, {all, lanes.count}, offer.length);
     }
   }
   if (lane < 0) return false;
-  TRY(graph_.replace(offer.level, offer.from, static_cast<uint32_t>(lane),
+  TRY(graph_.replace(offer.from, static_cast<uint32_t>(lane),
                      occluded ? offer.to | kFillerBit : offer.to, offer.length));
   if (occluded) return true;
   for (uint32_t i = 0; i < lanes.count; ++i) {
-    if (beaten[i] && static_cast<int>(i) != lane) graph_.mark_filler(offer.level, offer.from, i);
+    if (beaten[i] && static_cast<int>(i) != lane) graph_.mark_filler(offer.from, i);
   }
   return true;
 }
@@ -184,9 +181,8 @@ std::vector<Hit> HnswLinker::hits_from(Slot from, std::span<const Slot> slots) {
   return hits;
 }
 
-Choice HnswLinker::replacement(uint32_t level, Slot from, uint32_t lane,
-                               std::span<const Hit> candidates) {
-  const HnswGraph::Lanes lanes = graph_.lanes(level, from);
+Choice HnswLinker::replacement(Slot from, uint32_t lane, std::span<const Hit> candidates) {
+  const HnswGraph::Lanes lanes = graph_.lanes(from);
   for (const Hit& candidate : candidates) {
     Slot shorter[kLanesMax];
     size_t count = 0;
@@ -201,47 +197,47 @@ Choice HnswLinker::replacement(uint32_t level, Slot from, uint32_t lane,
   return {candidates[0].slot, candidates[0].distance, true};
 }
 
-Status HnswLinker::repair(uint32_t level, Slot from, Slot removed, std::span<const Slot> around) {
-  const int lane = graph_.find_lane(level, from, removed);
+Status HnswLinker::repair(Slot from, Slot removed, std::span<const Slot> around) {
+  const int lane = graph_.find_lane(from, removed);
   if (lane < 0) return {};
   const auto at = static_cast<uint32_t>(lane);
   std::vector<Slot> offered;
   for (const Slot slot : around) {
-    if (slot != from && graph_.find_lane(level, from, slot) < 0) offered.push_back(slot);
+    if (slot != from && graph_.find_lane(from, slot) < 0) offered.push_back(slot);
   }
   if (offered.empty() || from >= slots_) {
-    graph_.erase(level, from, at);
+    graph_.erase(from, at);
     return {};
   }
-  const Choice choice = replacement(level, from, at, hits_from(from, offered));
-  return graph_.replace(level, from, at, choice.word(), choice.distance);
+  const Choice choice = replacement(from, at, hits_from(from, offered));
+  return graph_.replace(from, at, choice.word(), choice.distance);
 }
 
-Status HnswLinker::strengthen(uint32_t level, Slot slot, std::span<const Slot> around) {
+Status HnswLinker::strengthen(Slot slot, std::span<const Slot> around) {
   std::vector<Slot> slots(around.begin(), around.end());
-  const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  const HnswGraph::Lanes lanes = graph_.lanes(slot);
   for (uint32_t i = 0; i < lanes.count; ++i)
     slots.push_back(lanes.slot(i));
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-  std::erase_if(slots, [&](Slot s) { return s == slot || !usable(level, s); });
+  std::erase_if(slots, [&](Slot s) { return s == slot || !usable(s); });
   const std::vector<Hit> hits = hits_from(slot, slots);
   std::vector<Slot> orphans;
   for (size_t i = 0; i < std::min(kStrengthenTries, hits.size()); ++i) {
     TRY_ASSIGN([[maybe_unused]] const bool made,
-               force_edge({level, hits[i].slot, slot, hits[i].distance}, false, orphans));
+               force_edge({hits[i].slot, slot, hits[i].distance}, false, orphans));
   }
   return {};
 }
 
 int HnswLinker::lane_to_give(const Offer& offer, bool last_anchors) const {
-  const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
-  const uint64_t rank = graph_.head(offer.level, offer.to).rank;
+  const HnswGraph::Lanes lanes = graph_.lanes(offer.from);
+  const uint64_t rank = graph_.head(offer.to).rank;
   int lane = -1;
   for (uint32_t i = 0; i < lanes.count; ++i) {
     const Slot target = lanes.slot(i);
-    const bool may_go = last_anchors ? graph_.head(offer.level, target).rank > rank
-                                     : graph_.droppable(offer.level, offer.from, target);
+    const bool may_go =
+        last_anchors ? graph_.head(target).rank > rank : graph_.droppable(offer.from, target);
     if (may_go && (lane < 0 || lanes.lengths[i] > lanes.lengths[lane])) lane = static_cast<int>(i);
   }
   return lane;
@@ -249,33 +245,32 @@ int HnswLinker::lane_to_give(const Offer& offer, bool last_anchors) const {
 
 Result<bool> HnswLinker::force_edge(const Offer& offer, bool last_anchors,
                                     std::vector<Slot>& orphans) {
-  if (graph_.find_lane(offer.level, offer.from, offer.to) >= 0) return true;
-  const HnswGraph::Lanes lanes = graph_.lanes(offer.level, offer.from);
-  if (lanes.count < graph_.lanes_max(offer.level)) {
-    TRY(graph_.append(offer.level, offer.from, offer.to, offer.length));
+  if (graph_.find_lane(offer.from, offer.to) >= 0) return true;
+  const HnswGraph::Lanes lanes = graph_.lanes(offer.from);
+  if (lanes.count < graph_.lanes_max()) {
+    TRY(graph_.append(offer.from, offer.to, offer.length));
     return true;
   }
   const int lane = lane_to_give(offer, last_anchors);
   if (lane < 0) return false;
   const Slot dropped = lanes.slot(static_cast<uint32_t>(lane));
-  TRY(graph_.replace(offer.level, offer.from, static_cast<uint32_t>(lane), offer.to, offer.length));
+  TRY(graph_.replace(offer.from, static_cast<uint32_t>(lane), offer.to, offer.length));
   if (last_anchors) orphans.push_back(dropped);
   return true;
 }
 
-void HnswLinker::anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& candidates) {
-  const uint64_t rank = graph_.head(level, slot).rank;
+void HnswLinker::anchor_candidates(Slot slot, std::vector<Hit>& candidates) {
+  const uint64_t rank = graph_.head(slot).rank;
   std::vector<Slot> slots;
   const auto collect = [&](Slot candidate) {
-    if (candidate != slot && usable(level, candidate) &&
-        graph_.head(level, candidate).rank < rank) {
+    if (candidate != slot && usable(candidate) && graph_.head(candidate).rank < rank) {
       slots.push_back(candidate);
     }
   };
-  const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  const HnswGraph::Lanes lanes = graph_.lanes(slot);
   for (uint32_t i = 0; i < lanes.count; ++i) {
     collect(lanes.slot(i));
-    const HnswGraph::Lanes next = graph_.lanes(level, lanes.slot(i));
+    const HnswGraph::Lanes next = graph_.lanes(lanes.slot(i));
     for (uint32_t j = 0; j < next.count; ++j)
       collect(next.slot(j));
   }
@@ -284,12 +279,12 @@ void HnswLinker::anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& 
   candidates = hits_from(slot, slots);
 }
 
-Result<bool> HnswLinker::anchor_from(uint32_t level, Slot orphan, std::span<const Hit> candidates,
+Result<bool> HnswLinker::anchor_from(Slot orphan, std::span<const Hit> candidates,
                                      std::vector<Slot>& orphans) {
   for (const bool last_anchors : {false, true}) {
     for (const Hit& candidate : candidates) {
-      TRY_ASSIGN(const bool made, force_edge({level, candidate.slot, orphan, candidate.distance},
-                                             last_anchors, orphans));
+      TRY_ASSIGN(const bool made,
+                 force_edge({candidate.slot, orphan, candidate.distance}, last_anchors, orphans));
       if (made) return true;
     }
   }
@@ -300,28 +295,27 @@ Result<bool> HnswLinker::anchor_from(uint32_t level, Slot orphan, std::span<cons
 // the blocks below the orphan's rank have more lanes than there are blocks for them to anchor, so
 // one of them has a lane that is free, droppable, or anchors a higher rank; and because the root
 // reaches them all by edges among themselves.
-Status HnswLinker::anchor(uint32_t level, Slot slot) {
+Status HnswLinker::anchor(Slot slot) {
   std::vector<Slot> orphans = {slot};
   std::vector<Hit> candidates;
   while (!orphans.empty()) {
     const Slot orphan = orphans.back();
     orphans.pop_back();
-    const Slot root = graph_.root(level);
-    if (orphan == root || root == kNoSlot || !usable(level, orphan)) continue;
-    if (graph_.head(level, orphan).anchors > 0) continue;
-    anchor_candidates(level, orphan, candidates);
-    TRY_ASSIGN(bool anchored, anchor_from(level, orphan, candidates, orphans));
+    const Slot root = graph_.root();
+    if (orphan == root || root == kNoSlot || !usable(orphan)) continue;
+    if (graph_.head(orphan).anchors > 0) continue;
+    anchor_candidates(orphan, candidates);
+    TRY_ASSIGN(bool anchored, anchor_from(orphan, candidates, orphans));
     if (anchored) continue;
     std::vector<Slot> reached = {root};
     std::set<Slot> seen = {root};
     for (size_t next = 0; next < reached.size() && !anchored; ++next) {
       const Hit hit = {space_.between(reached[next], orphan), reached[next]};
-      TRY_ASSIGN(anchored, anchor_from(level, orphan, {&hit, 1}, orphans));
-      const HnswGraph::Lanes lanes = graph_.lanes(level, reached[next]);
+      TRY_ASSIGN(anchored, anchor_from(orphan, {&hit, 1}, orphans));
+      const HnswGraph::Lanes lanes = graph_.lanes(reached[next]);
       for (uint32_t i = 0; i < lanes.count; ++i) {
         const Slot below = lanes.slot(i);
-        if (usable(level, below) &&
-            graph_.head(level, below).rank < graph_.head(level, orphan).rank &&
+        if (usable(below) && graph_.head(below).rank < graph_.head(orphan).rank &&
             seen.insert(below).second) {
           reached.push_back(below);
         }
@@ -331,18 +325,18 @@ Status HnswLinker::anchor(uint32_t level, Slot slot) {
   return {};
 }
 
-void HnswLinker::replace_root(uint32_t level, Slot removed, std::span<const Slot> around) {
+void HnswLinker::replace_root(Slot removed, std::span<const Slot> around) {
   Slot next = around.empty() ? kNoSlot : around.front();
   const Slot end = graph_.view().slots;
   for (Slot slot = 0; next == kNoSlot && slot < end; ++slot) {
-    if (slot != removed && usable(level, slot)) next = slot;
+    if (slot != removed && usable(slot)) next = slot;
   }
-  graph_.set_root(level, next);
+  graph_.set_root(next);
 }
 
 int HnswLinker::lane_to_keep(Slot from) const {
-  const HnswGraph::Lanes lanes = graph_.lanes(0, from);
-  const uint32_t floor = kInDegreeFloor * graph_.lanes_max(0) / 32;
+  const HnswGraph::Lanes lanes = graph_.lanes(from);
+  const uint32_t floor = kInDegreeFloor * graph_.lanes_max() / 32;
   uint32_t kept = 0;
   int lane = -1;
   for (uint32_t i = 0; i < lanes.count; ++i) {
@@ -351,7 +345,7 @@ int HnswLinker::lane_to_keep(Slot from) const {
       continue;
     }
     const Slot target = lanes.slot(i);
-    if (graph_.head(0, target).incoming.count <= floor || !graph_.droppable(0, from, target)) {
+    if (graph_.head(target).incoming.count <= floor || !graph_.droppable(from, target)) {
       continue;
     }
     const bool better = lane < 0 || (lanes.filler(i) != lanes.filler(static_cast<uint32_t>(lane))
@@ -359,53 +353,53 @@ int HnswLinker::lane_to_keep(Slot from) const {
                                          : lanes.lengths[i] > lanes.lengths[lane]);
     if (better) lane = static_cast<int>(i);
   }
-  return kept < graph_.lanes_max(0) / kKeptShare ? lane : -1;
+  return kept < graph_.lanes_max() / kKeptShare ? lane : -1;
 }
 
 Status HnswLinker::keep_found(Slot slot, std::span<const Hit> found) {
   slots_ = space_.slots();
   for (const Hit& hit : found) {
-    if (hit.slot == slot || !usable(0, hit.slot)) continue;
-    if (graph_.find_lane(0, hit.slot, slot) >= 0) return {};
-    const HnswGraph::Lanes lanes = graph_.lanes(0, hit.slot);
-    if (lanes.count < graph_.lanes_max(0)) {
-      return graph_.append(0, hit.slot, slot | kKeptBit, hit.distance);
+    if (hit.slot == slot || !usable(hit.slot)) continue;
+    if (graph_.find_lane(hit.slot, slot) >= 0) return {};
+    const HnswGraph::Lanes lanes = graph_.lanes(hit.slot);
+    if (lanes.count < graph_.lanes_max()) {
+      return graph_.append(hit.slot, slot | kKeptBit, hit.distance);
     }
     const int lane = lane_to_keep(hit.slot);
     if (lane < 0) continue;
-    return graph_.replace(0, hit.slot, static_cast<uint32_t>(lane), slot | kKeptBit, hit.distance);
+    return graph_.replace(hit.slot, static_cast<uint32_t>(lane), slot | kKeptBit, hit.distance);
   }
   return {};
 }
 
-Status HnswLinker::unlink(uint32_t level, Slot slot) {
+Status HnswLinker::unlink(Slot slot) {
   slots_ = space_.slots();
-  const std::span<const uint32_t> incoming = graph_.incoming(level, slot);
+  const std::span<const uint32_t> incoming = graph_.incoming(slot);
   const std::vector<Slot> in(incoming.begin(), incoming.end());
   std::vector<Slot> out;
-  const HnswGraph::Lanes lanes = graph_.lanes(level, slot);
+  const HnswGraph::Lanes lanes = graph_.lanes(slot);
   out.reserve(lanes.count);
   for (uint32_t i = 0; i < lanes.count; ++i)
     out.push_back(lanes.slot(i));
-  graph_.detach(level, slot);
-  std::erase_if(out, [&](Slot s) { return !usable(level, s); });
+  graph_.detach(slot);
+  std::erase_if(out, [&](Slot s) { return !usable(s); });
   std::vector<Slot> around = out;
   for (size_t i = 0; i < std::min(kInNeighboursOffered, in.size()); ++i) {
-    if (usable(level, in[i]) && std::find(out.begin(), out.end(), in[i]) == out.end()) {
+    if (usable(in[i]) && std::find(out.begin(), out.end(), in[i]) == out.end()) {
       around.push_back(in[i]);
     }
   }
-  if (graph_.root(level) == slot) replace_root(level, slot, around);
+  if (graph_.root() == slot) replace_root(slot, around);
   // Each repair stands alone: one that finds no memory leaves its block an edge short.
   Status result;
   for (const Slot from : in) {
-    if (Status done = repair(level, from, slot, around); !done.ok()) result = std::move(done);
+    if (Status done = repair(from, slot, around); !done.ok()) result = std::move(done);
   }
   for (const Slot neighbour : out) {
-    if (graph_.incoming(level, neighbour).size() < kInDegreeWeak) {
-      if (Status done = strengthen(level, neighbour, out); !done.ok()) result = std::move(done);
+    if (graph_.incoming(neighbour).size() < kInDegreeWeak) {
+      if (Status done = strengthen(neighbour, out); !done.ok()) result = std::move(done);
     }
-    if (Status done = anchor(level, neighbour); !done.ok()) result = std::move(done);
+    if (Status done = anchor(neighbour); !done.ok()) result = std::move(done);
   }
   return result;
 }

@@ -49,16 +49,15 @@ class HnswLinker {
   HnswLinker(HnswGraph& graph, const Space& space) : graph_(graph), space_(space) {}
 
   /// Makes the edges of a slot that was entered, both ways. `known` holds distances from the slot.
-  Status link(uint32_t level, Slot slot, std::span<const Choice> choices, const SlotMap& known);
-  /// Takes a slot out of a level and repairs the blocks that pointed to it.
-  Status unlink(uint32_t level, Slot slot);
+  Status link(Slot slot, std::span<const Choice> choices, const SlotMap& known);
+  /// Takes a slot out of the graph and repairs the blocks that pointed to it.
+  Status unlink(Slot slot);
   /// Gives a slot that searches for it missed an edge from the nearest of `found` (what they found
   /// instead, nearest first) that can, and keeps that edge: no newcomer takes its lane.
   Status keep_found(Slot slot, std::span<const Hit> found);
 
  private:
   struct Offer {
-    uint32_t level = 0;
     Slot from = 0;  // whose block takes the edge
     Slot to = 0;
     float length = 0;
@@ -67,28 +66,27 @@ class HnswLinker {
   Result<bool> offer(const Offer& offer, const SlotMap& known);
   void distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known, float* out);
   /// The longest edge among `eligible` lanes that may go, or -1.
-  int longest_droppable(uint32_t level, Slot from, std::span<const bool> eligible,
-                        float longer_than) const;
-  Status repair(uint32_t level, Slot from, Slot removed, std::span<const Slot> around);
+  int longest_droppable(Slot from, std::span<const bool> eligible, float longer_than) const;
+  Status repair(Slot from, Slot removed, std::span<const Slot> around);
   /// Finds the nearest of `candidates` that no shorter edge of `from` occludes, else the nearest.
-  Choice replacement(uint32_t level, Slot from, uint32_t lane, std::span<const Hit> candidates);
-  Status strengthen(uint32_t level, Slot slot, std::span<const Slot> around);
+  Choice replacement(Slot from, uint32_t lane, std::span<const Hit> candidates);
+  Status strengthen(Slot slot, std::span<const Slot> around);
   /// Gives a slot without an anchor one.
-  Status anchor(uint32_t level, Slot slot);
+  Status anchor(Slot slot);
   /// Makes an edge from one of the candidates, the nearest that can.
-  Result<bool> anchor_from(uint32_t level, Slot orphan, std::span<const Hit> candidates,
+  Result<bool> anchor_from(Slot orphan, std::span<const Hit> candidates,
                            std::vector<Slot>& orphans);
   /// Blocks of a lower rank within two steps.
-  void anchor_candidates(uint32_t level, Slot slot, std::vector<Hit>& candidates);
+  void anchor_candidates(Slot slot, std::vector<Hit>& candidates);
   /// Makes an edge, in a full block for the longest that may go: one that is not a last anchor, or,
   /// with last_anchors, one whose target has a higher rank than the edge's and joins the orphans.
   Result<bool> force_edge(const Offer& offer, bool last_anchors, std::vector<Slot>& orphans);
   /// The lane of a full block that a kept edge may take: the longest filler, else the longest; -1.
   int lane_to_keep(Slot from) const;
   int lane_to_give(const Offer& offer, bool last_anchors) const;
-  void replace_root(uint32_t level, Slot removed, std::span<const Slot> around);
+  void replace_root(Slot removed, std::span<const Slot> around);
   std::vector<Hit> hits_from(Slot from, std::span<const Slot> slots);
-  bool usable(uint32_t level, Slot slot) const;
+  bool usable(Slot slot) const;
 
   HnswGraph& graph_;
   const Space& space_;

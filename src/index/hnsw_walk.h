@@ -1,10 +1,19 @@
 // The walk: from some starts, look at the neighbours of the nearest unexpanded candidate until the
-// nearest `ef` are all expanded. Each step reads one block, scores its unmet neighbours as one
-// batch and fetches the block that comes next, so that memory works while the CPU does. In a graph
-// with lane codes a step scores only the neighbours that their one-bit codes let pass: the pool
-// stays exact, the codes are but a filter. One code for searches and plans, for every level;
-// `Blocks` is how a block is read (PlainBlocks, LaneBlocks; the benchmark of reader schemes has
-// others). Any thread, under an EpochGuard; nothing is allocated
+// nearest `ef` are all expanded. In a graph with lane codes a step scores only the neighbours that
+// their one-bit codes let pass: the pool stays exact, the codes are but a filter.
+//
+// A step waits for memory twice: for the block, and for the codes of the neighbours in it. So steps
+// overlap: while one block is read the next is on its way, and what a block let pass is scored
+// after the block that follows it was read. The walk chooses two steps behind what it knows, which
+// costs a step or two and hides both waits.
+//
+// With lane codes it goes narrow first: until the few nearest are expanded it lets pass only what
+// may belong to them. A full-width walk far from the query would score all it meets, for its pool
+// has no limit yet. Then it expands again what it kept, at full width; those blocks are in the
+// CPU's cache, and what was scored is not scored again.
+//
+// One code for searches and plans; `Blocks` is how a block is read (PlainBlocks, LaneBlocks; the
+// benchmark of reader schemes has others). Any thread, under an EpochGuard; nothing is allocated
 // once a thread's scratch has grown to the graph.
 #pragma once
 #include <algorithm>
@@ -32,13 +41,14 @@ struct WalkScratch {
   Visited visited;
   Pool pool;
   Pool admitted;
+  Pool entries;
   std::vector<uint64_t> frontier;
   SpaceQuery query;
   Slot ids[kLanesMax];
   Slot fetched[kLanesMax];  // of a scan: on their way from memory while batch is scored
   Slot batch[kLanesMax];
+  Slot held[kLanesMax];  // of a walk: the batch before
   float distances[kLanesMax];
-  float estimates[kLanesMax];
   std::vector<Slot> rescore;
   std::vector<float> rescored;
   uint64_t scored = 0;
@@ -52,45 +62,35 @@ struct WalkBudget {
   uint64_t visits = ~uint64_t{0};  // distances
 };
 
-inline constexpr float kFar = std::numeric_limits<float>::infinity();
-
 /// Takes nothing note of what was scored.
 struct ForgetScored {
   void operator()(const Slot*, size_t, const float*) const {}
 };
 
-/// Every neighbour of a block. `nearest` takes what is known of the nearest unmet one: nothing.
+/// Every neighbour of a block.
 struct PlainBlocks : GraphView {
   explicit PlainBlocks(const GraphView& view) : GraphView(view) {}
-  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit&, WalkScratch& s, Slot slots,
-                 float& nearest) const {
-    nearest = kFar;
-    const uint32_t degree = read(level, slot, s.ids);
-    return static_cast<uint32_t>(s.visited.meet_all(s.ids, degree, slots, s.batch));
+  /// Whether unmet() leaves out what is beyond the limit.
+  bool filters() const { return false; }
+  /// The neighbours that the walk has not met, in s.batch; returns how many.
+  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots) const {
+    return static_cast<uint32_t>(s.visited.meet_all(s.ids, read(slot, s.ids), slots, s.batch));
   }
 };
 
-/// On the base level only the neighbours that may be nearer than the limit, by their lane codes.
-struct LaneBlocks : PlainBlocks {
+/// Only the neighbours that may be nearer than the limit, by their lane codes.
+struct LaneBlocks : GraphView {
   /// `slack` widens the limit: 0.05 lets pass what is estimated up to 5% beyond it.
   LaneBlocks(const GraphView& view, const LaneQuery& query, float slack)
-      : PlainBlocks(view), query_(query), slack_(slack) {}
-  uint32_t unmet(uint32_t level, Slot slot, const LaneLimit& limit, WalkScratch& s, Slot slots,
-                 float& nearest) const {
-    if (level != 0) return PlainBlocks::unmet(level, slot, limit, s, slots, nearest);
+      : GraphView(view), query_(query), slack_(slack) {}
+  bool filters() const { return !std::isinf(slack_); }
+  uint32_t unmet(Slot slot, const LaneLimit& limit, WalkScratch& s, Slot slots) const {
     LaneLimit widened = limit;
     widened.limit = std::isinf(limit.limit) || std::isinf(slack_)
                         ? kFar
                         : limit.limit + slack_ * std::fabs(limit.limit);
-    const uint32_t near = read_near(slot, query_, widened, s.ids, s.estimates);
-    nearest = kFar;
-    uint32_t fresh = 0;
-    for (uint32_t i = 0; i < near; ++i) {
-      if (s.ids[i] >= slots || !s.visited.meet(s.ids[i])) continue;
-      s.batch[fresh++] = s.ids[i];
-      nearest = std::min(nearest, s.estimates[i]);
-    }
-    return fresh;
+    const uint32_t near = read_near(slot, query_, widened, s.ids);
+    return static_cast<uint32_t>(s.visited.meet_all(s.ids, near, slots, s.batch));
   }
 
  private:
@@ -109,61 +109,35 @@ class Walk {
         slots_(std::min(space.slots(), blocks.slots)),
         unverified_(space.unverified()) {}
 
-  /// Starts a pool of `ef` at the given slots, on the level that walk() will be called for.
-  template <class Scored = ForgetScored>
-  void start(uint32_t ef, const Slot* starts, size_t count, Scored&& note = {}) {
-    scratch_.visited.begin(slots_);
-    scratch_.pool.reset(ef);
-    size_t fresh = scratch_.visited.meet_all(starts, count, slots_, scratch_.batch);
-    space_.prefetch(scratch_.batch, fresh);
-    if (score(fresh, note)) pour(fresh);
-  }
-
-  /// Expands the nearest `within` of the pool.
-  template <class Scored = ForgetScored>
-  void run(uint32_t level, uint32_t within, Scored&& note = {}) {
-    Pool& pool = scratch_.pool;
-    uint64_t key = 0;
-    while (pool.take(within, key)) {
-      size_t fresh = unmet_neighbours(level, key, pool);
-      // Not when a neighbour will likely be expanded before it.
-      const uint64_t next = pool.peek();
-      const bool ahead = next != Pool::kNone && !(nearest_estimate_ < key_distance(next));
-      if (ahead) blocks_.prefetch(level, key_slot(next));
-      if (fresh == 0) continue;
-      if (!score(fresh, note)) return;
-      pour(fresh);
-      const uint64_t nearer = pool.peek();
-      if (nearer != Pool::kNone && !(ahead && nearer == next)) {
-        blocks_.prefetch(level, key_slot(nearer));
-      }
-    }
-  }
-
-  /// Starts the pool at the bottom of the upper levels: each level is walked with a pool of a few,
-  /// which start the level below.
-  void descend(uint32_t down_to, uint32_t ef_upper) {
-    const uint32_t levels = blocks_.levels();
+  /// Finds where to start: the entries that seem nearest, and the root, which reaches everything,
+  /// so that a pool of all points finds all points.
+  void enter() {
+    Pool& entries = scratch_.entries;
+    entries.reset(kStarts);
+    blocks_.entries.scan(scratch_.query.lanes.query(), entries);
     starts_count_ = 0;
-    if (levels == 0) return;
-    Slot starts[kStartsMax + 1];
-    starts[0] = blocks_.root(levels - 1);
-    size_t count = 1;
-    for (uint32_t level = levels - 1; level > down_to; --level) {
-      start(ef_upper, starts, count);
-      run(level, ef_upper);
-      count = std::min<size_t>(scratch_.pool.size(), kStartsMax);
-      for (size_t i = 0; i < count; ++i)
-        starts[i] = scratch_.pool.slot(static_cast<uint32_t>(i));
-    }
-    // The root reaches everything, so a pool of all points finds all points.
-    starts[count] = blocks_.root(down_to);
-    count += starts[count] != kNoSlot;
-    std::copy_n(starts, count, starts_);
-    starts_count_ = count;
+    for (uint32_t i = 0; i < entries.size(); ++i)
+      starts_[starts_count_++] = entries.slot(i);
+    starts_[starts_count_] = blocks_.root();
+    starts_count_ += starts_[starts_count_] != kNoSlot;
   }
-  const Slot* starts() const { return starts_; }
-  size_t starts_count() const { return starts_count_; }
+
+  /// Walks with a pool of `ef` from where enter() said; scratch.pool has what was found.
+  template <class Scored = ForgetScored>
+  void run(uint32_t ef, Scored&& note = {}) {
+    Pool& pool = scratch_.pool;
+    scratch_.visited.begin(slots_);
+    pool.reset(ef);
+    size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
+    space_.prefetch(scratch_.batch, fresh);
+    if (!score(fresh, note)) return;
+    pour(fresh);
+    if (blocks_.filters() && ef > kNarrow) {
+      expand(kNarrow, note);
+      pool.unexpand();
+    }
+    expand(ef, note);
+  }
 
   /// The walk under a condition: refused slots lead on but are not kept. Ends when the ef admitted
   /// ones are nearer than anything left to expand. False when the budget was spent before.
@@ -173,6 +147,7 @@ class Walk {
     scratch_.admitted.reset(ef);
     scratch_.frontier.clear();
     size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
+    space_.prefetch(scratch_.batch, fresh);
     if (!score(fresh, ForgetScored())) return true;
     push_frontier(fresh, admits);
     std::vector<uint64_t>& frontier = scratch_.frontier;
@@ -182,8 +157,8 @@ class Walk {
       if (budget.steps-- == 0 || scratch_.scored >= budget.visits) return false;
       std::pop_heap(frontier.begin(), frontier.end(), std::greater<>());
       frontier.pop_back();
-      size_t found = unmet_neighbours(0, nearest, scratch_.admitted);
-      if (!frontier.empty()) blocks_.prefetch(0, key_slot(frontier.front()));
+      size_t found = unmet_neighbours(nearest, scratch_.admitted, ef);
+      if (!frontier.empty()) blocks_.prefetch(key_slot(frontier.front()));
       if (!score(found, ForgetScored())) return true;
       push_frontier(found, admits);
     }
@@ -218,14 +193,45 @@ class Walk {
   }
 
  private:
-  static constexpr size_t kStartsMax = 4;
+  // More starts cost more than they save.
+  static inline const uint32_t kStarts = getenv("KS") ? atoi(getenv("KS")) : 4;
+  static inline const uint32_t kNarrow = getenv("KN") ? atoi(getenv("KN")) : 2;
   static constexpr size_t kScanAhead = 32;
 
-  /// Meets the neighbours of a candidate and asks the memory for them.
-  size_t unmet_neighbours(uint32_t level, uint64_t key, const Pool& pool) {
-    const LaneLimit limit = {key_distance(key), pool.full() ? key_distance(pool.limit()) : kFar};
-    const size_t fresh =
-        blocks_.unmet(level, key_slot(key), limit, scratch_, slots_, nearest_estimate_);
+  /// Expands the nearest `width` of the pool.
+  template <class Scored>
+  void expand(uint32_t width, Scored&& note) {
+    Pool& pool = scratch_.pool;
+    uint64_t next = take_ahead(width);
+    size_t held = 0;
+    while (next != Pool::kNone || held != 0) {
+      const uint64_t key = next;
+      size_t fresh = 0;
+      if (key != Pool::kNone) {
+        next = take_ahead(width);
+        fresh = unmet_neighbours(key, pool, width);
+      }
+      std::swap_ranges(scratch_.batch, scratch_.batch + std::max(fresh, held), scratch_.held);
+      if (!score(held, note)) return;
+      pour(held);
+      held = fresh;
+      if (next == Pool::kNone) next = take_ahead(width);
+    }
+  }
+
+  /// Takes the nearest unexpanded candidate and asks the memory for its block.
+  uint64_t take_ahead(uint32_t width) {
+    uint64_t key = Pool::kNone;
+    if (scratch_.pool.take(width, key)) blocks_.prefetch(key_slot(key));
+    return key;
+  }
+
+  /// Meets the neighbours of a candidate that may be among the nearest `width` of a pool, and asks
+  /// the memory for them.
+  size_t unmet_neighbours(uint64_t key, const Pool& pool, uint32_t width) {
+    const LaneLimit limit = {key_distance(key),
+                             pool.size() < width ? kFar : pool.distance(width - 1)};
+    const size_t fresh = blocks_.unmet(key_slot(key), limit, scratch_, slots_);
     space_.prefetch(scratch_.batch, fresh);
     return fresh;
   }
@@ -272,9 +278,8 @@ class Walk {
   WalkScratch& scratch_;
   const Slot slots_;
   const bool unverified_;
-  Slot starts_[kStartsMax + 1] = {};
+  Slot starts_[64] = {};
   size_t starts_count_ = 0;
-  float nearest_estimate_ = kFar;
 };
 
 }  // namespace ferres

@@ -7,11 +7,14 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "base/types.h"
 
 namespace ferres {
+
+inline constexpr float kFar = std::numeric_limits<float>::infinity();
 
 /// Distance and slot as one integer that sorts by distance, then slot. Slots are below 2^31.
 inline uint64_t candidate_key(float distance, Slot slot) {
@@ -58,6 +61,12 @@ class Pool {
     key = keys_[cursor_];
     keys_[cursor_++] |= kExpanded;
     return true;
+  }
+  /// All that are kept are unexpanded again.
+  void unexpand() {
+    for (uint32_t i = 0; i < size_; ++i)
+      keys_[i] &= ~uint64_t{kExpanded};
+    cursor_ = 0;
   }
   static constexpr uint64_t kNone = ~uint64_t{0};
   /// The key that take() would give now, or kNone.

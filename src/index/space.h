@@ -82,7 +82,7 @@ class Space {
   virtual Status put(Slot slot, const SpaceQuery& query) = 0;
 };
 
-/// The full vectors. `lanes`: queries are rotated too, for a graph with lanes.
+/// The full vectors. `lanes`: a few are asked for at a time, as a graph with lanes does.
 std::unique_ptr<Space> make_vector_space(const VectorStore& vectors, bool lanes);
 /// Codes in two arenas of the store: ids first_arena and first_arena + 1.
 Result<std::unique_ptr<Space>> open_code_space(const VectorStore& vectors, PageStore& store,

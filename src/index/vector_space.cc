@@ -24,7 +24,6 @@ class VectorSpace final : public Space {
 
   void prepare(std::span<const float> vector, SpaceQuery& query) const override {
     vectors_.prepare(vector, query.full);
-    if (!lanes_) return;
     float* const values = query.code.values.data_for(rotation_.padded_dim());
     std::memcpy(values, query.full.values.data(), query.full.values.size() * sizeof(float));
     rotation_.apply(values);
