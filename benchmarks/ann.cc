@@ -13,6 +13,7 @@
 #include "collection/collection.h"
 #include "collection/config.h"
 #include "data_set.h"
+#include "folder.h"
 #include "kernels/distance.h"
 #include "local.h"
 #include "measure.h"
@@ -163,7 +164,7 @@ Status run_ann(const AnnOptions& options) {
   TRY(resolve_index(config));
   JsonObject json;
   describe(json, options, set, config);
-  const Folder folder(options.dir);
+  TRY_ASSIGN(const Folder folder, Folder::open(options.dir, Folder::AtEnd::kKeep));
   Home home(folder.path(), options.threads);
   TRY(home.open());
   {

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "collection/config.h"
 #include "filter/predicate.h"
+#include "folder.h"
 #include "kernels/distance.h"
 #include "local.h"
 #include "measure.h"
@@ -190,7 +191,7 @@ Status run_filter(const FilterOptions& options) {
   const std::vector<size_t> near = by_distance(queries, queries.row(0));
   std::vector<size_t> in_order(queries.rows);
   std::iota(in_order.begin(), in_order.end(), size_t{0});
-  const Folder folder("");
+  TRY_ASSIGN(const Folder folder, Folder::open("", Folder::AtEnd::kKeep));
   Home home(folder.path(), 1);
   TRY(home.open());
   std::string rows;

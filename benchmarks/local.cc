@@ -3,12 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
-#include <system_error>
 #include <utility>
-
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/files.h"
 #include "base/mutex.h"
@@ -71,17 +66,6 @@ Status Home::close() {
   const Status status = database_->close();
   database_.reset();
   return status.clone();
-}
-
-Folder::Folder(const std::string& wanted)
-    : path_(!wanted.empty() ? wanted
-                            : (std::filesystem::temp_directory_path() /
-                               fmt::format("ferresdb-bench-{}", getpid()))
-                                  .string()),
-      temporary_(wanted.empty()) {}
-
-Folder::~Folder() {
-  if (temporary_) posix_files().remove_tree(path_).ignore();  // a leftover in /tmp
 }
 
 Status insert_all(Collection& collection, const Matrix<float>& base,

@@ -31,20 +31,6 @@ class Home {
   std::shared_ptr<Database> database_;
 };
 
-/// The wanted folder, or a temporary one that is removed at the end.
-class Folder {
- public:
-  explicit Folder(const std::string& wanted);
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  bool temporary_;
-};
-
 /// Upserts every row under its number as id, in durable batches, and waits until all are linked.
 /// `metadata`, when given, makes the JSON of a row.
 Status insert_all(Collection& collection, const Matrix<float>& base,

@@ -29,6 +29,14 @@ double cpu_seconds_of(pid_t pid) {
   return pid == 0 ? 0 : static_cast<double>(process_cpu_nanos(pid)) * 1e-9;
 }
 
+uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t total = 0;
+  uint64_t resident = 0;
+  file >> total >> resident;
+  return file ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
 void pin_thread(size_t index) {
   // Taken once: what the first pinned thread may use afterwards is one CPU.
   static const cpu_set_t allowed = [] {

@@ -17,6 +17,8 @@ double process_cpu_seconds();
 double thread_cpu_seconds();
 /// CPU time of another process; 0 when pid is 0 or gone.
 double cpu_seconds_of(pid_t pid);
+/// Memory of this process that is in RAM; 0 when unknown.
+uint64_t resident_bytes();
 
 /// Binds the calling thread to one of the CPUs that the process may use: the last for index 0, the
 /// one before it for 1, and so on round.

@@ -1,9 +1,10 @@
-// What the design promises at size, measured by hand: build with --target scale_bench.
-//   scale_bench restart DIR      117 k points, kill -9, a log tail of 100 k: time to a correct
-//   search scale_bench collections DIR  1 000 collections of 100 points: open, idle CPU, files,
-//   memory scale_bench checkpoint DIR   500 k x 384 under writes: write stalls and reads while it
-//   runs scale_bench ingest DIR       p99 of searches, alone and beside an ingest on the other CPU
-// DIR is created and removed. Prints one JSON object.
+// What the design promises at size, measured by hand: build with --target scale_bench, then
+// scale_bench MODE DIR. The modes:
+//   restart      117 k points, kill -9, a log tail of 100 k: time to a correct search
+//   collections  1 000 collections of 100 points: open, idle CPU, files, memory
+//   checkpoint   500 k x 384 under writes: write stalls and reads while it runs
+//   ingest       p99 of searches, alone and beside an ingest on the other CPU
+// DIR is empty or not there; what the run put there is removed. Prints one JSON object.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -19,6 +20,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "db/database.h"
+#include "folder.h"
 #include "measure.h"
 
 namespace ferres::bench {
@@ -134,17 +136,6 @@ JsonObject restart(const std::string& dir) {
   json.boolean("correct", correct && finds(*collection, 5, kDim));
   json.integer("unlinked_points", collection->stats().unlinked_points);
   return json;
-}
-
-uint64_t resident_bytes() {
-  uint64_t pages = 0;
-  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
-    unsigned long total = 0;
-    unsigned long resident = 0;
-    if (std::fscanf(file, "%lu %lu", &total, &resident) == 2) pages = resident;
-    (void)std::fclose(file);
-  }
-  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 JsonObject collections(const std::string& dir) {
@@ -309,12 +300,16 @@ int main(int argc, char** argv) {
       {"checkpoint", ferres::bench::checkpoint},
       {"ingest", ferres::bench::ingest}};
   const auto found = all.find(argc > 1 ? argv[1] : "");
-  if (argc != 3 || found == all.end()) {
+  if (argc != 3 || *argv[2] == 0 || found == all.end()) {
     std::fprintf(stderr, "usage: scale_bench restart|collections|checkpoint|ingest DIR\n");
     return 2;
   }
-  const std::string dir = argv[2];
-  std::printf("%s\n", found->second(dir).str().c_str());
-  ferres::posix_files().remove_tree(dir).ignore();
+  using ferres::bench::Folder;
+  const auto folder = Folder::open(argv[2], Folder::AtEnd::kRemove);
+  if (!folder.ok()) {
+    std::fprintf(stderr, "scale_bench: %s\n", std::string(folder.error().message()).c_str());
+    return 2;
+  }
+  std::printf("%s\n", found->second(folder->path()).str().c_str());
   return 0;
 }
