@@ -3,10 +3,11 @@
 
 #include <fstream>
 #include <iterator>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "collection/config.h"
 
 namespace ferres::bench {
 
@@ -27,15 +28,16 @@ Result<DataSet> read_data_set(const std::string& base, const std::string& querie
   return set;
 }
 
+Result<Metric> metric_of(const std::string& name) {
+  if (name == "cosine") return Metric::kCosine;
+  if (name == "euclidean") return Metric::kEuclidean;
+  if (name == "dot") return Metric::kDot;
+  return Status(Code::kInvalidArgument, "metric: must be cosine, euclidean or dot");
+}
+
 Result<std::string> collection_body(const std::string& config, const std::string& name,
                                     size_t dimension, const std::string& metric) {
-  std::string_view distance;
-  if (metric == "cosine") distance = "Cosine";
-  if (metric == "euclidean") distance = "Euclidean";
-  if (metric == "dot") distance = "DotProduct";
-  if (distance.empty()) {
-    return Status(Code::kInvalidArgument, "metric: must be cosine, euclidean or dot");
-  }
+  TRY_ASSIGN(const Metric known, metric_of(metric));
   std::string body = config.empty() ? "{}" : config;
   if (body.front() != '{') {
     std::ifstream file(body);
@@ -48,7 +50,7 @@ Result<std::string> collection_body(const std::string& config, const std::string
   const bool more = body.find('"', brace) != std::string::npos;
   body.replace(0, brace + 1,
                fmt::format(R"({{"name": "{}", "dimension": {}, "distance": "{}"{})", name,
-                           dimension, distance, more ? ", " : ""));
+                           dimension, metric_name(known), more ? ", " : ""));
   return body;
 }
 

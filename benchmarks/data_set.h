@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "index/vector_store.h"
 #include "npy.h"
 
 namespace ferres::bench {
@@ -18,6 +19,9 @@ struct DataSet {
 /// kInvalidArgument when the three do not belong together or know fewer than k neighbours.
 Result<DataSet> read_data_set(const std::string& base, const std::string& queries,
                               const std::string& truth, size_t k);
+
+/// cosine, euclidean or dot.
+Result<Metric> metric_of(const std::string& name);
 
 /// The body of create collection: `config` (JSON, or the name of a file of it, or nothing) with
 /// name, dimension and metric put in front.

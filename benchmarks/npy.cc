@@ -76,8 +76,8 @@ float from_half(uint16_t half) {
 
 /// Reads `to.size()` values stored as From.
 template <class From, class To, class Convert>
-bool read_values(std::ifstream& file, std::vector<To>& to, Convert convert) {
-  std::vector<From> piece(kPieceBytes / sizeof(From));
+bool read_values(std::ifstream& file, std::span<To> to, Convert convert) {
+  std::vector<From> piece(std::min(kPieceBytes / sizeof(From), to.size()));
   for (size_t done = 0; done < to.size(); done += piece.size()) {
     const size_t count = std::min(piece.size(), to.size() - done);
     file.read(reinterpret_cast<char*>(piece.data()),
@@ -91,23 +91,38 @@ bool read_values(std::ifstream& file, std::vector<To>& to, Convert convert) {
 
 }  // namespace
 
-Result<Matrix<float>> read_vectors(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  TRY_ASSIGN(const Header header, read_header(file, path));
-  Matrix<float> matrix{header.rows, header.columns, {}};
-  matrix.values.resize(header.rows * header.columns);
-  bool whole = false;
-  if (header.type == "<f4") {
-    whole = read_values<float>(file, matrix.values, [](float value) { return value; });
-  } else if (header.type == "<f2") {
-    whole = read_values<uint16_t>(file, matrix.values, from_half);
-  } else if (header.type == "|u1") {
-    whole = read_values<uint8_t>(file, matrix.values,
-                                 [](uint8_t value) { return static_cast<float>(value); });
-  } else {
+Result<VectorReader> VectorReader::open(const std::string& path) {
+  VectorReader reader;
+  reader.path_ = path;
+  reader.file_.open(path, std::ios::binary);
+  TRY_ASSIGN(Header header, read_header(reader.file_, path));
+  if (header.type != "<f4" && header.type != "<f2" && header.type != "|u1") {
     return bad(path, "must hold float32, float16 or uint8");
   }
-  if (!whole) return bad(path, "shorter than its header says");
+  reader.type_ = std::move(header.type);
+  reader.rows_ = header.rows;
+  reader.columns_ = header.columns;
+  return reader;
+}
+
+Status VectorReader::read(std::span<float> rows) {
+  bool whole = false;
+  if (type_ == "<f4") {
+    whole = read_values<float>(file_, rows, [](float value) { return value; });
+  } else if (type_ == "<f2") {
+    whole = read_values<uint16_t>(file_, rows, from_half);
+  } else {
+    whole =
+        read_values<uint8_t>(file_, rows, [](uint8_t value) { return static_cast<float>(value); });
+  }
+  return whole ? Status() : bad(path_, "shorter than its header says");
+}
+
+Result<Matrix<float>> read_vectors(const std::string& path) {
+  TRY_ASSIGN(VectorReader reader, VectorReader::open(path));
+  Matrix<float> matrix{reader.rows(), reader.columns(), {}};
+  matrix.values.resize(matrix.rows * matrix.columns);
+  TRY(reader.read(matrix.values));
   return matrix;
 }
 
@@ -117,10 +132,50 @@ Result<Matrix<int32_t>> read_ids(const std::string& path) {
   if (header.type != "<i4") return bad(path, "must hold int32");
   Matrix<int32_t> matrix{header.rows, header.columns, {}};
   matrix.values.resize(header.rows * header.columns);
-  if (!read_values<int32_t>(file, matrix.values, [](int32_t value) { return value; })) {
+  if (!read_values<int32_t>(file, std::span(matrix.values), [](int32_t value) { return value; })) {
     return bad(path, "shorter than its header says");
   }
   return matrix;
+}
+
+Result<NpyWriter> NpyWriter::create(const std::string& path, size_t rows, size_t columns,
+                                    const char* type) {
+  NpyWriter writer;
+  writer.path_ = path;
+  writer.missing_ = rows * columns;
+  writer.file_.open(path, std::ios::binary | std::ios::trunc);
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
+                                 type, rows, columns);
+  // The format wants the values to begin at a multiple of 64.
+  constexpr size_t kBefore = 10;
+  text.resize((text.size() + 1 + kBefore + 63) / 64 * 64 - kBefore, ' ');
+  text.back() = '\n';
+  const auto length = static_cast<uint16_t>(text.size());
+  writer.file_ << kMagic << '\1' << '\0' << static_cast<char>(length & 0xff)
+               << static_cast<char>(length >> 8) << text;
+  if (!writer.file_) return Status(Code::kIo, path + ": cannot write");
+  return writer;
+}
+
+Status NpyWriter::write_bytes(const void* data, size_t values) {
+  if (values > missing_) return {Code::kInternal, path_ + ": more values than its header says"};
+  missing_ -= values;
+  static_assert(sizeof(float) == sizeof(int32_t));
+  file_.write(static_cast<const char*>(data), static_cast<std::streamsize>(values * sizeof(float)));
+  return file_ ? Status() : Status(Code::kIo, path_ + ": cannot write");
+}
+
+Status NpyWriter::write(std::span<const float> values) {
+  return write_bytes(values.data(), values.size());
+}
+Status NpyWriter::write(std::span<const int32_t> values) {
+  return write_bytes(values.data(), values.size());
+}
+
+Status NpyWriter::close() {
+  file_.close();
+  if (!file_) return {Code::kIo, path_ + ": cannot write"};
+  return missing_ == 0 ? Status() : Status(Code::kInternal, path_ + ": shorter than its header");
 }
 
 }  // namespace ferres::bench

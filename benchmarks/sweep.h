@@ -1,0 +1,29 @@
+// Recall against speed: all queries at one value of ef_search after another.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "collection/collection.h"
+#include "measure.h"
+#include "npy.h"
+
+namespace ferres::bench {
+
+/// One search for each row, without metadata.
+std::vector<SearchRequest> make_requests(const Matrix<float>& queries, size_t k);
+
+struct SweepOptions {
+  size_t k = 10;
+  size_t threads = 1;
+};
+
+/// Points were stored under their row as id. The best of kPasses passes counts; ends beyond
+/// kRecallEnough. Prints a line a value.
+Result<std::vector<CurvePoint>> sweep(Collection& collection, const Matrix<float>& queries,
+                                      const Matrix<int32_t>& truth,
+                                      const std::vector<uint32_t>& efs,
+                                      const SweepOptions& options);
+
+}  // namespace ferres::bench
