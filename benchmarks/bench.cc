@@ -13,6 +13,7 @@
 #include "generate.h"
 #include "load.h"
 #include "measure.h"
+#include "million.h"
 
 namespace {
 
@@ -103,13 +104,33 @@ Run add_generate(CLI::App& parent) {
   return [options] { return ferres::bench::run_generate(*options); };
 }
 
+Run add_million(CLI::App& parent) {
+  auto options = std::make_shared<ferres::bench::MillionOptions>();
+  CLI::App& app =
+      *parent.add_subcommand("million", "Build, kill with a log tail, open, search, at size");
+  app.add_option("--base", options->base, "Vectors to store, .npy")->required();
+  app.add_option("--queries", options->queries, "Vectors to search for, .npy")->required();
+  app.add_option("--gt", options->truth, "Exact neighbours of each query, .npy")->required();
+  app.add_option("--metric", options->metric, "cosine, euclidean or dot")->capture_default_str();
+  app.add_option("--k", options->k, "Neighbours a query")->capture_default_str();
+  app.add_option("--config", options->config, "Body of create collection, as for ann");
+  app.add_option("--ef", options->efs, "Values of ef_search")->capture_default_str();
+  app.add_option("--tail", options->tail, "Points in the log alone when the process is killed")
+      ->capture_default_str();
+  app.add_option("--threads", options->threads, "Threads that build, and that search")
+      ->capture_default_str();
+  app.add_option("--dir", options->dir, "Empty folder for the collection; emptied at the end");
+  app.add_option("--json", options->json, "File for the result")->required();
+  return [options] { return ferres::bench::run_million(*options); };
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Measures FerresDB: recall against speed, memory, build and open time.");
   app.require_subcommand(1);
   Run chosen;
-  for (const auto& add : {add_ann, add_load, add_filter, add_generate}) {
+  for (const auto& add : {add_ann, add_load, add_filter, add_generate, add_million}) {
     const Run run = add(app);
     app.get_subcommands({}).back()->callback([&chosen, run] { chosen = run; });
   }

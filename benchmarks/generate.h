@@ -17,7 +17,7 @@ struct GenerateOptions {
   size_t count = 1'000'000;
   size_t queries_count = 200;
   size_t k = 100;  // neighbours a query
-  double noise = 0.5;
+  double noise = 1;
   size_t threads = 1;
   uint64_t seed = 42;
 };

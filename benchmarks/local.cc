@@ -4,43 +4,14 @@
 #include <algorithm>
 #include <charconv>
 #include <utility>
+#include <vector>
 
 #include "base/files.h"
-#include "base/mutex.h"
 
 namespace ferres::bench {
 namespace {
 
-constexpr size_t kBatchesInFlight = 4;  // the lane has the next batch when it ends one
-
-/// Lets a few upserts run at once and keeps the first failure.
-class Window {
- public:
-  void enter() {
-    const MutexLock lock(mutex_);
-    while (running_ >= kBatchesInFlight)
-      changed_.wait(mutex_);
-    ++running_;
-  }
-  void leave(Status status) {
-    const MutexLock lock(mutex_);
-    if (failure_.ok()) failure_ = std::move(status);
-    --running_;
-    changed_.signal_all();
-  }
-  Status drain() {
-    const MutexLock lock(mutex_);
-    while (running_ > 0)
-      changed_.wait(mutex_);
-    return failure_.clone();
-  }
-
- private:
-  Mutex mutex_;
-  CondVar changed_;
-  size_t running_ GUARDED_BY(mutex_) = 0;
-  Status failure_ GUARDED_BY(mutex_);
-};
+constexpr size_t kWritesUnderWay = 4;
 
 Status as_status(const Result<UpsertResult>& result) {
   if (!result.ok()) return result.error().clone();
@@ -51,13 +22,17 @@ Status as_status(const Result<UpsertResult>& result) {
 
 }  // namespace
 
-Home::Home(std::string dir, size_t threads)
-    : dir_(std::move(dir)), executor_(make_thread_pool(threads)), commit_clock_(system_clock()) {}
+Home::Home(std::string dir, size_t threads, CollectionOptions options)
+    : dir_(std::move(dir)),
+      options_(options),
+      executor_(make_thread_pool(threads)),
+      commit_clock_(system_clock()) {}
 
 Status Home::open() {
   const Environment env{&posix_files(), executor_.get(), &system_clock(), &commit_clock_};
   DatabaseOptions options;
   options.dir = dir_;
+  options.collection = options_;
   TRY_ASSIGN(database_, Database::open(env, options));
   return {};
 }
@@ -68,27 +43,87 @@ Status Home::close() {
   return status.clone();
 }
 
+Writer::~Writer() {
+  drain().ignore();  // told to whoever called drain()
+}
+
+void Writer::upsert(UpsertRequest request) {
+  enter();
+  collection_.upsert(std::move(request),
+                     [this](const Result<UpsertResult>& result) { leave(as_status(result)); });
+}
+
+void Writer::remove(DeleteRequest request) {
+  enter();
+  const size_t wanted = request.ids.size();
+  collection_.remove(std::move(request), [this, wanted](const Result<DeleteResult>& result) {
+    if (!result.ok()) return leave(result.error().clone());
+    leave(result->deleted == wanted ? Status()
+                                    : Status(Code::kInternal, "a point to delete was not there"));
+  });
+}
+
+void Writer::enter() {
+  const MutexLock lock(mutex_);
+  while (running_ >= kWritesUnderWay)
+    changed_.wait(mutex_);
+  ++running_;
+}
+
+void Writer::leave(Status status) {
+  const MutexLock lock(mutex_);
+  if (failure_.ok()) failure_ = std::move(status);
+  --running_;
+  changed_.signal_all();
+}
+
+Status Writer::drain() {
+  const MutexLock lock(mutex_);
+  while (running_ > 0)
+    changed_.wait(mutex_);
+  return failure_.clone();
+}
+
+PointInput make_point(std::string id, std::span<const float> vector) {
+  PointInput point;
+  point.id = std::move(id);
+  point.vector.assign(vector.begin(), vector.end());
+  return point;
+}
+
 Status insert_all(Collection& collection, const Matrix<float>& base,
                   const std::function<std::string(size_t)>& metadata) {
-  Window window;
+  Writer writer(collection);
   for (size_t start = 0; start < base.rows; start += kPointsPerUpsertMax) {
     UpsertRequest request;
     const size_t end = std::min(start + kPointsPerUpsertMax, base.rows);
     for (size_t i = start; i < end; ++i) {
-      PointInput point;
-      point.id = std::to_string(i);
-      const auto row = base.row(i);
-      if (metadata) point.metadata_json = metadata(i);
-      point.vector.assign(row.begin(), row.end());
-      request.points.push_back(std::move(point));
+      request.points.push_back(make_point(std::to_string(i), base.row(i)));
+      if (metadata) request.points.back().metadata_json = metadata(i);
     }
-    window.enter();
-    collection.upsert(std::move(request), [&window](const Result<UpsertResult>& result) {
-      window.leave(as_status(result));
-    });
+    writer.upsert(std::move(request));
   }
-  TRY(window.drain());
+  TRY(writer.drain());
   return collection.link_all();
+}
+
+Status insert_next(Collection& collection, VectorReader& rows, size_t first, size_t count) {
+  Writer writer(collection);
+  std::vector<float> batch;
+  for (size_t done = 0; done < count;) {
+    const size_t some = std::min(kPointsPerUpsertMax, count - done);
+    batch.resize(some * rows.columns());
+    TRY(rows.read(batch));
+    UpsertRequest request;
+    for (size_t i = 0; i < some; ++i) {
+      request.points.push_back(
+          make_point(std::to_string(first + done + i),
+                     std::span(batch).subspan(i * rows.columns(), rows.columns())));
+    }
+    writer.upsert(std::move(request));
+    done += some;
+  }
+  return writer.drain();
 }
 
 int32_t id_number(const std::string& id) {
