@@ -48,7 +48,7 @@ void ExactSearch::add(std::span<const float* const> rows, std::span<const int32_
 
 void ExactSearch::add_to(size_t query, std::span<const float* const> rows,
                          std::span<const int32_t> ids, std::span<const float> scales) {
-  std::array<float, kBlockRows> keys;
+  std::array<float, kBlockRows> keys{};
   const float* const vector = queries_.row(query).data();
   if (metric_ == Metric::kEuclidean) {
     kernels().l2_squared_many(vector, rows.data(), rows.size(), queries_.columns, keys.data());

@@ -75,6 +75,7 @@ class Maker {
   /// The nearest within the cell: peers beyond its border are missed, near ones are not.
   void find_peers(const std::vector<uint32_t>& cell) {
     std::vector<const float*> rows;
+    rows.reserve(cell.size());
     for (const uint32_t row : cell)
       rows.push_back(real_.row(row).data());
     std::vector<float> distances(cell.size());

@@ -29,8 +29,7 @@ struct UnprotectedBlocks : GraphView {
   explicit UnprotectedBlocks(const GraphView& view) : GraphView(view) {}
   bool filters() const { return false; }
 
-  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots, float& nearest) const {
-    nearest = kFar;
+  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots) const {
     return static_cast<uint32_t>(s.visited.meet_all(s.ids, read(slot, s.ids), slots, s.batch));
   }
   uint32_t read(Slot slot, Slot* ids) const {
@@ -54,8 +53,7 @@ struct TableBlocks : GraphView {
       : GraphView(view), table_(table.data()) {}
   bool filters() const { return false; }
 
-  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots, float& nearest) const {
-    nearest = kFar;
+  uint32_t unmet(Slot slot, const LaneLimit&, WalkScratch& s, Slot slots) const {
     return static_cast<uint32_t>(s.visited.meet_all(s.ids, read(slot, s.ids), slots, s.batch));
   }
   uint32_t read(Slot slot, Slot* ids) const {

@@ -9,7 +9,7 @@
 namespace ferres {
 namespace {
 
-const uint32_t kEntriesMax = getenv("KE") ? atoi(getenv("KE")) : 1024;
+constexpr uint32_t kEntriesMax = 1024;
 constexpr uint32_t kEveryMin = 64;
 // Fewer than this, after many removals: one in kEveryMin additions is taken again.
 constexpr uint32_t kEntriesFew = 128;

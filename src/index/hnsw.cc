@@ -42,7 +42,7 @@ constexpr uint32_t kCodeArenas = 5;
 // Lane codes let pass what they estimate so much beyond the worst of the pool, times 1 / sqrt(dim):
 // the error of a one-bit estimate shrinks like that. Less cost recall at 100 dimensions, more
 // speed.
-const float kSlack = getenv("SL") ? atof(getenv("SL")) : 0.75f;
+constexpr float kSlack = 0.75f;
 // Below so many dimensions one bit of each says too little: every lane passes.
 constexpr uint32_t kFilterDimensionMin = 64;
 

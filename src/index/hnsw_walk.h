@@ -194,14 +194,14 @@ class Walk {
 
  private:
   // More starts cost more than they save.
-  static inline const uint32_t kStarts = getenv("KS") ? atoi(getenv("KS")) : 4;
-  static inline const uint32_t kNarrow = getenv("KN") ? atoi(getenv("KN")) : 2;
+  static constexpr uint32_t kStarts = 4;
+  static constexpr uint32_t kNarrow = 2;
   static constexpr size_t kScanAhead = 32;
 
   /// Expands the nearest `width` of the pool.
   template <class Scored>
   void expand(uint32_t width, Scored&& note) {
-    Pool& pool = scratch_.pool;
+    const Pool& pool = scratch_.pool;
     uint64_t next = take_ahead(width);
     size_t held = 0;
     while (next != Pool::kNone || held != 0) {
@@ -278,7 +278,7 @@ class Walk {
   WalkScratch& scratch_;
   const Slot slots_;
   const bool unverified_;
-  Slot starts_[64] = {};
+  Slot starts_[kStarts + 1] = {};
   size_t starts_count_ = 0;
 };
 
