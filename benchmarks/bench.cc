@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "ann.h"
+#include "churn.h"
 #include "filter.h"
 #include "generate.h"
 #include "load.h"
@@ -124,13 +125,46 @@ Run add_million(CLI::App& parent) {
   return [options] { return ferres::bench::run_million(*options); };
 }
 
+Run add_churn(CLI::App& parent) {
+  auto options = std::make_shared<ferres::bench::ChurnOptions>();
+  CLI::App& app = *parent.add_subcommand("churn",
+                                         "Turn a collection over and compare it with a "
+                                         "fresh build");
+  app.add_option("--base", options->base, "Vectors to store, .npy")->required();
+  app.add_option("--queries", options->queries, "Vectors to search for, .npy")->required();
+  app.add_option("--metric", options->metric, "cosine, euclidean or dot")->capture_default_str();
+  app.add_option("--k", options->k, "Neighbours a query")->capture_default_str();
+  app.add_option("--ef", options->ef, "ef_search of all searches")->capture_default_str();
+  app.add_option("--config", options->config, "Body of create collection, as for ann");
+  app.add_option("--patterns", options->patterns, "Some of random, clustered, sliding")
+      ->capture_default_str();
+  app.add_option("--turnovers", options->turnovers, "How often all points are replaced")
+      ->capture_default_str();
+  app.add_option("--points", options->points_max, "So many of base; 0: all")->capture_default_str();
+  app.add_option("--queries-max", options->queries_max, "So many of the queries")
+      ->capture_default_str();
+  app.add_option("--batch", options->batch, "Points deleted, then inserted, at a time")
+      ->capture_default_str();
+  app.add_option("--cells", options->cells, "Neighbourhoods of the pattern clustered")
+      ->capture_default_str();
+  app.add_option("--settle", options->settle_s, "Seconds to wait at the end, at most")
+      ->capture_default_str();
+  app.add_option("--threads", options->threads, "Threads that build, and that compare")
+      ->capture_default_str();
+  app.add_option("--seed", options->seed, "Seed of orders and neighbourhoods")
+      ->capture_default_str();
+  app.add_option("--dir", options->dir, "Empty folder for the collections; emptied at the end");
+  app.add_option("--json", options->json, "File for the result")->required();
+  return [options] { return ferres::bench::run_churn(*options); };
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Measures FerresDB: recall against speed, memory, build and open time.");
   app.require_subcommand(1);
   Run chosen;
-  for (const auto& add : {add_ann, add_load, add_filter, add_generate, add_million}) {
+  for (const auto& add : {add_ann, add_load, add_filter, add_churn, add_generate, add_million}) {
     const Run run = add(app);
     app.get_subcommands({}).back()->callback([&chosen, run] { chosen = run; });
   }
