@@ -152,15 +152,17 @@ size_t Partition::reclaim(size_t max) {
       entry->ticket = ticket;
     }
   }
-  while (done < max && !unlinked_.empty() && epoch_passed(unlinked_.front().ticket)) {
+  // A budget of its own: otherwise nothing is freed while there is something to unlink.
+  size_t freed = 0;
+  while (freed < max && !unlinked_.empty() && epoch_passed(unlinked_.front().ticket)) {
     const Slot slot = unlinked_.front().slot;
     unlinked_.pop_front();
     heap_->free(view.ref(slot).offset);
     slots_->release(slot, slot_header_);
     dying_count_.fetch_sub(1, std::memory_order_relaxed);
-    ++done;
+    ++freed;
   }
-  return done;
+  return done + freed;
 }
 
 /// The first points of the tail are the sample: all there are when the graph begins.

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/mutex.h"
 #include "base/random.h"
 
 namespace ferres {
@@ -277,6 +278,56 @@ TEST_F(CollectionTest, GraphAnswersLikeTheScan) {
       same += walked->hits[h].point.id == scanned->hits[h].point.id;
   }
   EXPECT_GT(same, 490);
+}
+
+// Each write is followed by the next before the lane can rest, so that it never catches up idly.
+TEST_F(CollectionTest, DeadPointsDoNotPileUpWhileWritesKeepComing) {
+  options_.flat_points_max = 100;
+  reopen(false);
+  constexpr int kBatch = 100;
+  constexpr int kBatches = 100;
+  constexpr int kLiving = 20;  // batches
+  const auto id = [](int number) { return "p" + std::to_string(number); };
+  const auto upsert = [&](int batch) {
+    UpsertRequest request;
+    for (int i = batch * kBatch; i < (batch + 1) * kBatch; ++i)
+      request.points.push_back(
+          {id(i), std::nullopt, {std::sin(i * 0.7f), std::cos(i * 0.3f), i * 1e-4f, 0}, "{}", {}});
+    return request;
+  };
+  for (int batch = 0; batch < kLiving; ++batch)
+    ASSERT_TRUE(collection_->upsert(upsert(batch)).ok());
+  ASSERT_TRUE(collection_->link_all().ok());
+  Mutex mutex;
+  CondVar changed;
+  int under_way = 0;
+  uint64_t dead_max = 0;
+  const auto leave = [&](bool ok) {
+    EXPECT_TRUE(ok);
+    const MutexLock lock(mutex);
+    --under_way;
+    changed.signal_all();
+  };
+  const auto wait_below = [&](int limit) {
+    const MutexLock lock(mutex);
+    while (under_way >= limit)
+      changed.wait(mutex);
+    ++under_way;
+  };
+  for (int batch = kLiving; batch < kBatches; ++batch) {
+    DeleteRequest request;
+    for (int i = (batch - kLiving) * kBatch; i < (batch - kLiving + 1) * kBatch; ++i)
+      request.ids.push_back(id(i));
+    wait_below(4);
+    collection_->remove(std::move(request), [&](const auto& result) { leave(result.ok()); });
+    wait_below(4);
+    collection_->upsert(upsert(batch), [&](const auto& result) { leave(result.ok()); });
+    dead_max = std::max(dead_max, collection_->stats().tombstones);
+  }
+  wait_below(1);
+  EXPECT_EQ(count(), size_t{kLiving} * kBatch);
+  // 8 000 die. The bound of the lane, what may come in a round, and what waits for an epoch.
+  EXPECT_LT(dead_max, 2000u);
 }
 
 }  // namespace

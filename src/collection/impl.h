@@ -79,9 +79,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void run_lane();
   bool run_round();
   std::vector<PendingWrite> take_writes();
-  uint64_t write_group(std::vector<PendingWrite>& writes);
-  bool maintain(uint64_t written);
-  Status link_some(uint64_t written, bool* more);
+  uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
+  bool maintain(uint64_t upserted);
+  Status link_some(uint64_t upserted, bool* more);
   void fail(Status status);
   void refuse(Status status);
   Status failure() const;

@@ -15,6 +15,7 @@ constexpr size_t kBytesPerRound = 4 << 20;
 constexpr size_t kLinkBatch = 64;      // planned together; larger plans would be stale
 constexpr size_t kLinkBatchIdle = 16;  // a write that comes meanwhile waits for no more
 constexpr size_t kReclaimPerRound = 128;
+constexpr uint64_t kDeadPointsMax = 512;  // beyond, reclaiming gains on the points that come
 constexpr uint64_t kScrubBytesPerRound = 8 << 20;
 constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get their turn
 
@@ -66,8 +67,8 @@ void CollectionImpl::run_lane() {
 
 bool CollectionImpl::run_round() {
   std::vector<PendingWrite> writes = take_writes();
-  const uint64_t written = writes.empty() ? 0 : write_group(writes);
-  return maintain(written) || !writes.empty();
+  const uint64_t upserted = writes.empty() ? 0 : write_group(writes);
+  return maintain(upserted) || !writes.empty();
 }
 
 std::vector<PendingWrite> CollectionImpl::take_writes() {
@@ -103,21 +104,21 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
       write.done(status.clone(), 0, 0);
     return 0;
   }
-  uint64_t written = 0;
+  uint64_t upserted = 0;
   for (size_t i = 0; i < writes.size(); ++i) {
     auto applied = partition_->apply(records[i]);
     if (!applied.ok()) {
       fail(std::move(applied).error());
       for (; i < writes.size(); ++i)
         writes[i].done(failure(), 0, 0);
-      return written;
+      return upserted;
     }
     visible_lsn_.store(records[i].lsn, std::memory_order_release);
-    written += *applied;
+    if (writes[i].op == Op::kUpsert) upserted += *applied;
     writes[i].done(Status(), records[i].lsn, *applied);
   }
   partition_->seal_dying();
-  return written;
+  return upserted;
 }
 
 /// A sync failed earlier. What the disk holds decides: records that did reach it after the last
@@ -134,14 +135,19 @@ Status CollectionImpl::recover_log() {
   return status;
 }
 
-bool CollectionImpl::maintain(uint64_t written) {
+bool CollectionImpl::maintain(uint64_t upserted) {
   if (!failure().ok()) return false;
   bool more = false;
-  if (Status status = link_some(written, &more); !status.ok()) {
+  if (Status status = link_some(upserted, &more); !status.ok()) {
     fail(std::move(status));
     return false;
   }
-  more |= partition_->reclaim(kReclaimPerRound) > 0;
+  // A dead point holds its memory until then, and each new one takes memory beside it: while both
+  // keep coming, the dead must not pile up. Deletes alone can wait.
+  const bool many_dead = partition_->dying_points() > kDeadPointsMax;
+  const size_t share =
+      many_dead ? std::max<size_t>(kReclaimPerRound, upserted + upserted / 2) : kReclaimPerRound;
+  more |= partition_->reclaim(share) > 0;
   finish_checkpoint();
   repair_damage();
   if (scrubbing_) {
@@ -154,7 +160,7 @@ bool CollectionImpl::maintain(uint64_t written) {
 
 /// Links a share of the tail. Small collections stay unlinked: a scan answers them exactly. While
 /// writes keep coming, linking takes its turn only when the tail is long, and then gains on them.
-Status CollectionImpl::link_some(uint64_t written, bool* more) {
+Status CollectionImpl::link_some(uint64_t upserted, bool* more) {
   bool wanted = false;
   bool waiting = false;
   {
@@ -174,7 +180,7 @@ Status CollectionImpl::link_some(uint64_t written, bool* more) {
   const bool long_tail = tail > options_.tail_points_max;
   uint64_t batches = 1;
   if (long_tail) {
-    batches = std::max<uint64_t>(1, (written + written / 2) / kLinkBatch);
+    batches = std::max<uint64_t>(1, (upserted + upserted / 2) / kLinkBatch);
   } else if (waiting && !wanted) {
     return {};
   }

@@ -81,8 +81,8 @@ class Partition {
   /// Starts the reclamation clock of the points that died since the last call: after the collection
   /// published their LSN.
   void seal_dying();
-  /// Unlinks and frees up to max dead points that no reader can see any more. Returns how many
-  /// steps it did.
+  /// Unlinks up to max dead points that no reader can see any more, and frees up to max that were
+  /// unlinked before. Returns how many steps it did.
   size_t reclaim(size_t max);
   /// Plans up to max tail slots in parallel and links them. Returns how many left the tail.
   Result<size_t> link(size_t max, Executor& executor);
