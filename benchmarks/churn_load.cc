@@ -27,7 +27,7 @@ namespace ferres::bench {
 namespace {
 
 constexpr uint64_t kPollMicros = 500'000;
-constexpr double kFreshRest_s = 5;  // for what a build leaves to the background
+constexpr double kFreshRestS = 5;  // for what a build leaves to the background
 constexpr double kNear = 1.05;
 
 void rest(uint64_t micros) {
@@ -290,7 +290,7 @@ Status build_fresh_in_child(const ChurnWork& work, Pattern pattern, const Report
   churner.prepare(Pattern::kRandom);
   TRY(churner.open());
   churner.fill(pattern, work.options.turnovers);
-  TRY_ASSIGN(const ChurnSample sample, churner.measure(kFreshRest_s));
+  TRY_ASSIGN(const ChurnSample sample, churner.measure(kFreshRestS));
   TRY(report(sample));
   return churner.close();
 }

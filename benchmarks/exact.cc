@@ -3,7 +3,6 @@
 #include "exact.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "kernels/distance.h"
@@ -48,12 +47,12 @@ void ExactSearch::add(std::span<const float* const> rows, std::span<const int32_
 
 void ExactSearch::add_to(size_t query, std::span<const float* const> rows,
                          std::span<const int32_t> ids, std::span<const float> scales) {
-  std::array<float, kBlockRows> keys{};
+  float keys[kBlockRows];
   const float* const vector = queries_.row(query).data();
   if (metric_ == Metric::kEuclidean) {
-    kernels().l2_squared_many(vector, rows.data(), rows.size(), queries_.columns, keys.data());
+    kernels().l2_squared_many(vector, rows.data(), rows.size(), queries_.columns, keys);
   } else {
-    kernels().dot_many(vector, rows.data(), rows.size(), queries_.columns, keys.data());
+    kernels().dot_many(vector, rows.data(), rows.size(), queries_.columns, keys);
     for (size_t i = 0; i < rows.size(); ++i)
       keys[i] *= -scales[i];
   }
