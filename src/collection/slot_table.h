@@ -58,8 +58,11 @@ class SlotTable {
     }
     bool visible(Slot slot, Lsn pinned) const {
       if (slot >= count_) return false;
+      // The death first: a slot that was dead may be released and given out again between the two
+      // loads, and its former birth beside the new point's life would be a point that never was.
+      if (pinned >= died(slot)) return false;
       const uint64_t born_lsn = born(slot);
-      return born_lsn != 0 && born_lsn <= pinned && pinned < died(slot);
+      return born_lsn != 0 && born_lsn <= pinned;
     }
 
    private:
