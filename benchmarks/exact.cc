@@ -3,6 +3,7 @@
 #include "exact.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernels/distance.h"
@@ -47,12 +48,12 @@ void ExactSearch::add(std::span<const float* const> rows, std::span<const int32_
 
 void ExactSearch::add_to(size_t query, std::span<const float* const> rows,
                          std::span<const int32_t> ids, std::span<const float> scales) {
-  float keys[kBlockRows];
+  std::array<float, kBlockRows> keys{};
   const float* const vector = queries_.row(query).data();
   if (metric_ == Metric::kEuclidean) {
-    kernels().l2_squared_many(vector, rows.data(), rows.size(), queries_.columns, keys);
+    kernels().l2_squared_many(vector, rows.data(), rows.size(), queries_.columns, keys.data());
   } else {
-    kernels().dot_many(vector, rows.data(), rows.size(), queries_.columns, keys);
+    kernels().dot_many(vector, rows.data(), rows.size(), queries_.columns, keys.data());
     for (size_t i = 0; i < rows.size(); ++i)
       keys[i] *= -scales[i];
   }

@@ -57,7 +57,8 @@ struct TableBlocks : GraphView {
     return static_cast<uint32_t>(s.visited.meet_all(s.ids, read(slot, s.ids), slots, s.batch));
   }
   uint32_t read(Slot slot, Slot* ids) const {
-    const std::byte* const at = slot < slots ? block(load_shared(table_ + slot)) : block(slot);
+    if (slot >= slots) return 0;
+    const std::byte* const at = block(load_shared(table_ + slot));
     return at == nullptr ? 0 : UnprotectedBlocks::copy(at, 2 * m, ids);
   }
   void prefetch(Slot slot) const {

@@ -54,7 +54,7 @@ struct SearchParams {
 struct Explain {
   std::vector<Hit> hits;
   uint32_t ef_used = 0;
-  uint32_t layers = 0;    // levels the index has
+  uint32_t layers = 0;    // a table of entries and the graph are two
   uint64_t visited = 0;   // distances computed
   uint64_t rejected = 0;  // candidates that the filter refused
   bool exhausted = true;  // false: visits_max stopped the walk before it was sure
@@ -74,7 +74,7 @@ struct IndexConfig {
   std::string type = "hnsw";  // "hnsw" or "flat"
   GraphLayout layout = GraphLayout::kCompact;
   std::optional<QuantizerSpec> quantizer;  // of the codes to walk on; none: on full vectors
-  uint32_t m = 16;                         // links per point; 2 * m on the base layer
+  uint32_t m = 16;                         // half the links of a point
   uint32_t ef_construction = 200;
   uint32_t ef_search = 50;
   uint64_t seed = 42;

@@ -81,7 +81,7 @@ class CodeSpace final : public Space {
   }
   bool triangles() const override { return vectors_.metric() != Metric::kDot; }
   bool exact() const override { return false; }
-  uint32_t rescore_depth(uint32_t k) const override { return quantizer_->rescore_depth(k); }
+  uint32_t bits() const override { return quantizer_->bits(); }
 
   float deviation(const SpaceQuery& query, Slot slot, float distance) const override {
     return quantizer_->deviation(query.code, code(slot), distance);

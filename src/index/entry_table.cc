@@ -135,15 +135,15 @@ Status EntryTable::added(Slot slot, uint64_t number) {
     every = std::max(reinterpret_cast<const EntryHeader*>(arena_->base())->every, kEveryMin);
   }
   if (number % every != 0) return {};
+  if (count >= kEntriesMax) {
+    thin();
+    return {};
+  }
   const uint64_t bytes = sizeof(EntryHeader) + uint64_t{block_bytes_} * (count / kLaneGroup + 1);
   if (arena_->bytes() < bytes) {
     TRY(arena_->grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes));
   }
   edit_header().every = every;
-  if (count >= kEntriesMax) {
-    thin();
-    return {};
-  }
   const uint32_t lane = count % kLaneGroup;
   space_->rotated(slot, rotated_.data());
   EntryBlock& block = edit_block(count / kLaneGroup);

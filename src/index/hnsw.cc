@@ -6,16 +6,14 @@
 #include <limits>
 #include <utility>
 
-#include "base/random.h"
 #include "index/hnsw_walk.h"
 
 namespace ferres {
 namespace {
 
 constexpr uint32_t kPoolMax = 1u << 20;
-// Codes are scanned when scoring again so many times k (and a few) makes up for their error: from 4
-// bits a component on.
-constexpr uint32_t kScanDepthMax = 3;
+// Codes of fewer bits a component are not scanned: they would hide near members behind others.
+constexpr uint32_t kScanBitsMin = 4;
 // A scan keeps so many times k beside the k nearest, at most so many, and scores again those that
 // may be nearer than they seem: far from the query points lie close in distance. Two errors of so
 // many deviations each.
@@ -308,23 +306,18 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
     if (filter != nullptr) filter->prefetch(pool.slot(i));
     if (!exact) prefetch_whole_row(view, pool.slot(i));
   }
-  float limit = kFar;
+  float limit = kFar;  // where the k-th may lie
   for (uint32_t i = 0; i < pool.size(); ++i) {
-    const Slot slot = pool.slot(i);
-    const float distance = pool.distance(i);
-    if (hits.size() >= k) {
-      if (exact) break;
-      const float off = kDeviations * space_->deviation(s.query, slot, distance);
-      if (hits.size() == k && std::isinf(limit)) limit = far_end(hits.back());
-      if (distance - off > limit) break;
-    }
-    if (filter != nullptr && !filter->admits(slot)) {
+    const Hit hit = {pool.distance(i), pool.slot(i)};
+    if (hits.size() >= k && (exact || hit.distance - doubt(hit) > limit)) break;
+    if (filter != nullptr && !filter->admits(hit.slot)) {
       ++s.rejected;
       continue;
     }
-    hits.push_back({distance, slot});
-    s.rescore.push_back(slot);
-    if (!exact && i >= likely) prefetch_whole_row(view, slot);
+    hits.push_back(hit);
+    s.rescore.push_back(hit.slot);
+    if (hits.size() == k) limit = hit.distance + doubt(hit);
+    if (!exact && i >= likely) prefetch_whole_row(view, hit.slot);
   }
   if (exact) return {};
   if (!vectors_.all_verified()) {
@@ -342,9 +335,9 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
   return {};
 }
 
-/// Where a hit may lie at the farthest, by what its distance is off by.
-float HnswIndex::far_end(const Hit& hit) const {
-  return hit.distance + kDeviations * space_->deviation(scratch().query, hit.slot, hit.distance);
+/// How far a hit may be from where its distance says.
+float HnswIndex::doubt(const Hit& hit) const {
+  return kDeviations * space_->deviation(scratch().query, hit.slot, hit.distance);
 }
 
 Status HnswIndex::search_explain(std::span<const float> query, const SearchParams& params,
@@ -393,8 +386,7 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
   if (k == 0 || !space_->ready()) return {};
   WalkScratch& s = fresh_scratch();
   space_->prepare(query, s.query);
-  if (space_->rescore_depth(k) > kScanDepthMax * k + kScanDepthMax) {
-    // Codes this short would hide near members behind others: their vectors are compared.
+  if (space_->bits() < kScanBitsMin) {
     std::vector<Slot> slots;
     members.for_each([&](Slot slot) { slots.push_back(slot); });
     return scan_slots(vectors_, s.query.full, slots, k, filter, hits);

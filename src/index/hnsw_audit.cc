@@ -37,21 +37,18 @@ std::string HnswGraph::inconsistency() const {
   const Slot end = lane_view_.slots;
   std::vector<uint32_t> anchors(end);
   std::vector<uint64_t> edges_in(end);
-  const std::string where = " of slot ";
-  std::fill(anchors.begin(), anchors.end(), 0);
-  std::fill(edges_in.begin(), edges_in.end(), 0);
   for (Slot slot = 0; slot < end; ++slot) {
     if (!linked(slot)) continue;
     const Lanes lanes = this->lanes(slot);
     for (uint32_t i = 0; i < lanes.count; ++i) {
       const Slot to = lanes.slot(i);
-      if (to == slot || !linked(to)) return "dangling edge" + where + std::to_string(slot);
+      if (to == slot || !linked(to)) return "dangling edge of slot " + std::to_string(slot);
       if (find_lane(slot, to) != static_cast<int>(i)) {
-        return "double edge" + where + std::to_string(slot);
+        return "double edge of slot " + std::to_string(slot);
       }
       const std::span<const uint32_t> list = incoming(to);
       if (std::count(list.begin(), list.end(), slot) != 1) {
-        return "edge missing in the incoming list" + where + std::to_string(to);
+        return "edge missing in the incoming list of slot " + std::to_string(to);
       }
       ++edges_in[to];
       anchors[to] += head(slot).rank < head(to).rank;
@@ -60,13 +57,13 @@ std::string HnswGraph::inconsistency() const {
   for (Slot slot = 0; slot < end; ++slot) {
     if (!linked(slot)) continue;
     if (incoming(slot).size() != edges_in[slot]) {
-      return "stale entry in the incoming list" + where + std::to_string(slot);
+      return "stale entry in the incoming list of slot " + std::to_string(slot);
     }
     if (head(slot).anchors != anchors[slot]) {
-      return "wrong count of anchors" + where + std::to_string(slot);
+      return "wrong count of anchors of slot " + std::to_string(slot);
     }
     if (anchors[slot] == 0 && root() != slot) {
-      return "no anchor" + where + std::to_string(slot);
+      return "no anchor of slot " + std::to_string(slot);
     }
   }
   return {};

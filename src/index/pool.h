@@ -14,6 +14,7 @@
 
 namespace ferres {
 
+/// Beyond everything: the distance limit of a pool that has room.
 inline constexpr float kFar = std::numeric_limits<float>::infinity();
 
 /// Distance and slot as one integer that sorts by distance, then slot. Slots are below 2^31.
@@ -62,17 +63,13 @@ class Pool {
     keys_[cursor_++] |= kExpanded;
     return true;
   }
+  /// The key of nothing.
+  static constexpr uint64_t kNone = ~uint64_t{0};
   /// All that are kept are unexpanded again.
   void unexpand() {
     for (uint32_t i = 0; i < size_; ++i)
       keys_[i] &= ~uint64_t{kExpanded};
     cursor_ = 0;
-  }
-  static constexpr uint64_t kNone = ~uint64_t{0};
-  /// The key that take() would give now, or kNone.
-  uint64_t peek() {
-    skip_expanded();
-    return cursor_ < size_ ? keys_[cursor_] : kNone;
   }
 
   uint32_t size() const { return size_; }

@@ -41,8 +41,8 @@ class Space {
   virtual bool triangles() const = 0;
   /// True: distances are those of vector_store.h. False: those of codes.
   virtual bool exact() const = 0;
-  /// How many of the nearest to score again on full vectors for the k nearest; k when exact.
-  virtual uint32_t rescore_depth(uint32_t k) const = 0;
+  /// That a component is kept in.
+  virtual uint32_t bits() const = 0;
 
   /// What a distance of a slot, which score() gave, is off by: one standard deviation; 0 when
   /// exact.

@@ -19,7 +19,7 @@ class VectorSpace final : public Space {
   Slot slots() const override { return vectors_.view().slots; }
   bool triangles() const override { return vectors_.metric() != Metric::kDot; }
   bool exact() const override { return true; }
-  uint32_t rescore_depth(uint32_t k) const override { return k; }
+  uint32_t bits() const override { return 32; }
   float deviation(const SpaceQuery&, Slot, float) const override { return 0; }
 
   void prepare(std::span<const float> vector, SpaceQuery& query) const override {

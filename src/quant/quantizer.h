@@ -52,13 +52,9 @@ class Quantizer {
   virtual std::string_view name() const = 0;
   virtual uint32_t dim() const = 0;
   virtual uint32_t code_bytes() const = 0;
-  /// How many of the nearest by code to look at again on full vectors for the k nearest: the fewer
-  /// bits a component, the more.
-  uint32_t rescore_depth(uint32_t k) const {
-    const uint32_t bits = (code_bytes() - 8) * 8 / dim();  // 8: what codes have at their end
-    if (bits >= 7) return k + k / 4 + 2;
-    if (bits >= 4) return 2 * k + 10;
-    return bits >= 2 ? 4 * k + 20 : 10 * k + 50;
+  /// Of a component.
+  uint32_t bits() const {
+    return (code_bytes() - 8) * 8 / dim();  // 8: what codes have at their end
   }
 
   /// Learns from `rows` vectors of dim() floats, one after another. Those that need no training
