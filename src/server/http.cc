@@ -14,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <list>
 #include <vector>
 
@@ -129,6 +130,7 @@ class Server final : public HttpServer {
   Awaitable<void> sweep_loop(IoThread& thread);
   Awaitable<void> serve(IoThread& thread, Socket socket);
   Awaitable<void> refuse(Socket socket);
+  void close_acceptor();
   void close_sessions(bool only_idle);
   bool wait_until_empty(uint64_t seconds);
 
@@ -528,7 +530,7 @@ void Server::run() {
 
 Awaitable<void> Server::accept_loop() {
   Timer pause(accept_io_.get_executor());
-  while (!draining()) {
+  for (;;) {
     IoThread& thread = **std::min_element(
         threads_.begin(), threads_.end(),
         [](const auto& a, const auto& b) { return a->connections.load() < b->connections.load(); });
@@ -624,14 +626,23 @@ Server::~Server() {
   pool_.reset();
 }
 
+// Returns when nobody can connect any more: a connection accepted while the others drain would be
+// served by a server that says that it has stopped.
+void Server::close_acceptor() {
+  std::promise<void> closed;
+  asio::post(accept_io_, [this, &closed] {
+    error_code ec;
+    acceptor_.close(ec);
+    closed.set_value();
+  });
+  closed.get_future().wait();
+}
+
 bool Server::stop(uint64_t drain_seconds) {
   if (stopped_) return true;
   stopped_ = true;
+  if (pool_ != nullptr) close_acceptor();
   draining_.store(true);
-  asio::post(accept_io_, [this] {
-    error_code ec;
-    acceptor_.close(ec);
-  });
   close_sessions(true);
   const bool drained = wait_until_empty(drain_seconds);
   if (!drained) close_sessions(false);
