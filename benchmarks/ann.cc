@@ -36,6 +36,43 @@ Result<double> measure_open(Home& home, const DataSet& set, size_t k) {
   return seconds;
 }
 
+/// What a target_recall gives on queries that the collection has never seen.
+Status measure_targets(Collection& collection, const DataSet& set, const AnnOptions& options,
+                       JsonObject& json) {
+  const double start = wall_seconds();
+  TRY(collection.calibrate(static_cast<uint32_t>(options.k)));
+  const double seconds = wall_seconds() - start;
+  fmt::print("calibrated in {:.2f} s\n", seconds);
+  json.number("calibrate_s", seconds);
+  std::vector<SearchRequest> requests = make_requests(set.queries, options.k);
+  // Every second query is learnt from, and the others are measured.
+  std::vector<SearchRequest> unseen;
+  Matrix<int32_t> truth = {.rows = 0, .columns = set.truth.columns, .values = {}};
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (i % 2 == 0) {
+      requests[i].target_recall = 0.95;
+      if (auto found = collection.search(requests[i]); !found.ok()) return std::move(found).error();
+      continue;
+    }
+    unseen.push_back(std::move(requests[i]));
+    const std::span<const int32_t> row = set.truth.row(i);
+    truth.values.insert(truth.values.end(), row.begin(), row.end());
+    ++truth.rows;
+  }
+  TRY(collection.calibrate(static_cast<uint32_t>(options.k)));
+  std::string rows;
+  for (const double target : options.targets) {
+    for (SearchRequest& request : unseen)
+      request.target_recall = target;
+    TRY_ASSIGN(const CurvePoint point,
+               measure_point(collection, unseen, truth, {options.k, options.threads}));
+    rows += fmt::format(R"({}{{"target": {}, "ef": {}, "recall": {:.4f}}})",
+                        rows.empty() ? "" : ", ", target, point.ef, point.recall);
+  }
+  json.raw("targets", "[" + rows + "]");
+  return {};
+}
+
 void describe(JsonObject& json, const AnnOptions& options, const DataSet& set,
               const CollectionConfig& config) {
   json.text("engine", "ferresdb");
@@ -91,6 +128,7 @@ Status run_ann(const AnnOptions& options) {
     TRY_ASSIGN(const auto curve,
                sweep(*collection, set.queries, set.truth, efs, {options.k, options.threads}));
     json.raw("curve", curve_json(curve));
+    if (!options.targets.empty()) TRY(measure_targets(*collection, set, options, json));
   }
   TRY_ASSIGN(const double open_s, measure_open(home, set, options.k));
   json.number("open_s", open_s);

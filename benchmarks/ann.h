@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -16,6 +17,7 @@ struct AnnOptions {
   std::string metric = "cosine";  // cosine, euclidean, dot
   std::string config;             // body of create collection: JSON, or a file of it
   std::string efs;                // comma list
+  std::vector<double> targets;    // searched with as target_recall, after the sweep
   std::string json;               // where the result goes
   std::string dir;                // where the collection is made; empty: a temporary folder
   size_t k = 10;

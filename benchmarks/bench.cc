@@ -44,6 +44,9 @@ Run add_ann(CLI::App& parent) {
   add_common(app, *options);
   app.add_option("--threads", options->threads, "Threads that build, and that search")
       ->capture_default_str();
+  app.add_option("--target-recall", options->targets,
+                 "Values of target_recall to search with after the sweep")
+      ->delimiter(',');
   app.add_option("--seed", options->seed, "Seed of the index")->capture_default_str();
   app.add_option("--dir", options->dir,
                  "Empty folder for the collection; default: a temporary one");

@@ -82,6 +82,27 @@ std::vector<SearchRequest> make_requests(const Matrix<float>& queries, size_t k)
   return requests;
 }
 
+Result<CurvePoint> measure_point(Collection& collection, std::vector<SearchRequest>& requests,
+                                 const Matrix<int32_t>& truth, const SweepOptions& options) {
+  Pass best;
+  for (int i = 0; i < kPasses; ++i) {
+    TRY_ASSIGN(Pass pass, run_pass(collection, requests, options.threads));
+    if (i == 0 || pass.wall < best.wall) best = std::move(pass);
+  }
+  TRY_ASSIGN(const auto one, collection.search(requests.front()));
+  const auto count = static_cast<double>(requests.size());
+  CurvePoint point;
+  point.ef = one.ef_search;
+  point.recall = recall(best.found, truth.values, truth.columns, options.k);
+  point.qps = count / best.wall;
+  point.qps_cpu = count / best.cpu;
+  point.p50_us = percentile(best.latencies_us, 0.5);
+  point.p99_us = percentile(best.latencies_us, 0.99);
+  fmt::print("ef {:>4}  recall {:.4f}  qps {:>9.1f}  p50 {:>7.1f} us  p99 {:>7.1f} us\n", point.ef,
+             point.recall, point.qps, point.p50_us, point.p99_us);
+  return point;
+}
+
 Result<std::vector<CurvePoint>> sweep(Collection& collection, const Matrix<float>& queries,
                                       const Matrix<int32_t>& truth,
                                       const std::vector<uint32_t>& efs,
@@ -91,23 +112,8 @@ Result<std::vector<CurvePoint>> sweep(Collection& collection, const Matrix<float
   for (const uint32_t ef : efs) {
     for (SearchRequest& request : requests)
       request.ef_search = ef;
-    Pass best;
-    for (int i = 0; i < kPasses; ++i) {
-      TRY_ASSIGN(Pass pass, run_pass(collection, requests, options.threads));
-      if (i == 0 || pass.wall < best.wall) best = std::move(pass);
-    }
-    const auto count = static_cast<double>(requests.size());
-    CurvePoint point;
-    point.ef = ef;
-    point.recall = recall(best.found, truth.values, truth.columns, options.k);
-    point.qps = count / best.wall;
-    point.qps_cpu = count / best.cpu;
-    point.p50_us = percentile(best.latencies_us, 0.5);
-    point.p99_us = percentile(best.latencies_us, 0.99);
-    fmt::print("ef {:>4}  recall {:.4f}  qps {:>9.1f}  p50 {:>7.1f} us  p99 {:>7.1f} us\n", ef,
-               point.recall, point.qps, point.p50_us, point.p99_us);
-    curve.push_back(point);
-    if (point.recall > kRecallEnough) break;
+    TRY_ASSIGN(curve.emplace_back(), measure_point(collection, requests, truth, options));
+    if (curve.back().recall > kRecallEnough) break;
   }
   return curve;
 }

@@ -19,8 +19,12 @@ struct SweepOptions {
   size_t threads = 1;
 };
 
-/// Points were stored under their row as id. The best of kPasses passes counts; ends beyond
-/// kRecallEnough. Prints a line a value.
+/// One row of the table: all searches with what is asked of them, an ef_search or a target_recall
+/// (then ef is the one in force). The best of kPasses passes counts. Prints a line.
+Result<CurvePoint> measure_point(Collection& collection, std::vector<SearchRequest>& requests,
+                                 const Matrix<int32_t>& truth, const SweepOptions& options);
+
+/// Points were stored under their row as id. Ends beyond kRecallEnough.
 Result<std::vector<CurvePoint>> sweep(Collection& collection, const Matrix<float>& queries,
                                       const Matrix<int32_t>& truth,
                                       const std::vector<uint32_t>& efs,

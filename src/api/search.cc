@@ -11,8 +11,8 @@ namespace ferres {
 namespace {
 
 // Named by the contract, not built yet: refused rather than passed over.
-constexpr std::array<std::string_view, 7> kNotYet = {
-    "budget_ms", "target_recall", "group_by", "query_text", "mmr", "timeout_ms", "with_vectors"};
+constexpr std::array<std::string_view, 6> kNotYet = {"budget_ms", "group_by",   "query_text",
+                                                     "mmr",       "timeout_ms", "with_vectors"};
 constexpr uint64_t kEfSearchMax = 10000;
 
 struct SearchCall {
@@ -86,6 +86,16 @@ Status read_options(const JsonFields& fields, SearchCall& search) {
                   "ef_search must be between 1 and " + std::to_string(kEfSearchMax));
   }
   search.request.ef_search = static_cast<uint32_t>(ef_search.value_or(0));
+  TRY(fields.read("target_recall", search.request.target_recall));
+  if (search.request.target_recall) {
+    const double target = *search.request.target_recall;
+    if (!(target > 0 && target <= 1)) {
+      return Status(Code::kInvalidArgument, "target_recall must be above 0 and at most 1");
+    }
+    if (ef_search) {
+      return Status(Code::kInvalidArgument, "give either ef_search or target_recall, not both");
+    }
+  }
   TRY(fields.read("exact", search.request.exact));
   TRY(fields.read("with_vector", search.request.with_vector));
   TRY(fields.read("score_threshold", search.score_threshold));

@@ -94,6 +94,8 @@ struct SearchRequest {
   std::optional<std::string> ns;
   const Predicate* filter = nullptr;
   uint32_t ef_search = 0;  // 0: the collection's
+  /// In place of ef_search: as much as is expected to find this share of the nearest, in (0, 1].
+  std::optional<double> target_recall;
   bool exact = false;
   bool with_vector = false;
   bool with_metadata = true;
@@ -106,7 +108,8 @@ struct SearchHit {
 
 struct SearchResult {
   std::vector<SearchHit> hits;
-  Lsn lsn = 0;  // the read's snapshot
+  Lsn lsn = 0;             // the read's snapshot
+  uint32_t ef_search = 0;  // in force, where a graph was walked
 };
 
 struct CollectionStats {
@@ -179,6 +182,9 @@ class Collection {
   virtual Status checkpoint() = 0;
   /// Waits until every point is linked into the graph.
   virtual Status link_all() = 0;
+  /// Measures, on the caller's thread, what searches for k neighbours with a target_recall need.
+  /// Those start it in the background themselves; this is for who wants to wait.
+  virtual Status calibrate(uint32_t k) = 0;
   /// Removes the points whose time to live is over, by expire records; they are hidden already.
   virtual void sweep_expired() = 0;
   /// True when something was written that no checkpoint holds.

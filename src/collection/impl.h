@@ -17,7 +17,9 @@
 #include "collection/collection.h"
 #include "collection/partition.h"
 #include "collection/planner.h"
+#include "collection/query_sample.h"
 #include "collection/read_filter.h"
+#include "collection/recall_curve.h"
 #include "storage/log.h"
 
 namespace ferres {
@@ -48,6 +50,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   CollectionStats stats() override;
   Status checkpoint() override;
   Status link_all() override;
+  Status calibrate(uint32_t k) override;
   void sweep_expired() override;
   bool dirty() const override;
   Status close(bool checkpoint) override;
@@ -68,10 +71,19 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                    std::vector<Hit>& hits) const;
   Status scan_matches(std::span<const float> query, const SearchRequest& request,
                       const ReadFilter& filter, std::vector<Hit>& hits) const;
-  Status search_matches(std::span<const float> query, const SearchRequest& request,
+  Status search_matches(std::span<const float> query, const SearchRequest& request, uint32_t ef,
                         const ReadFilter& filter, std::vector<Hit>& hits) const;
-  Status walk(std::span<const float> query, const SearchRequest& request, const ReadFilter& filter,
-              std::vector<Hit>& hits) const;
+  Status walk(std::span<const float> query, const SearchRequest& request, uint32_t ef,
+              const ReadFilter& filter, std::vector<Hit>& hits) const;
+
+  // calibrate.cc
+  struct Calibration;
+  Status calibrate_on_one(Calibration& calibration) const;
+  Slot draw_point(Calibration& calibration, const ReadFilter& filter) const;
+  Status calibrate_on_some(Calibration& calibration, uint32_t samples);
+  void calibrate_in_background(std::shared_ptr<Calibration> calibration);
+  std::shared_ptr<Calibration> new_calibration(uint32_t k) const;
+  uint32_t ef_of(const SearchRequest& request, std::span<const float> query);
 
   // lane.cc
   void enqueue(PendingWrite write);
@@ -113,6 +125,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> queries_{0};
   mutable Planner planner_;
+  RecallCurves recall_curves_;
+  QuerySample query_sample_;
+  std::atomic<bool> calibrating_{false};
   std::atomic<bool> failed_{false};
   mutable Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);

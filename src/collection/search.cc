@@ -99,19 +99,17 @@ Status CollectionImpl::scan_matches(std::span<const float> query, const SearchRe
 
 /// The cheaper one of a scan of the matches and a walk among them.
 Status CollectionImpl::search_matches(std::span<const float> query, const SearchRequest& request,
-                                      const ReadFilter& filter, std::vector<Hit>& hits) const {
+                                      uint32_t ef, const ReadFilter& filter,
+                                      std::vector<Hit>& hits) const {
   if (filter.members() == nullptr) {
     return few_match(filter) ? scan_all(query, request, filter, hits)
-                             : walk(query, request, filter, hits);
+                             : walk(query, request, ef, filter, hits);
   }
   const uint64_t matches = filter.matches_max();
   const uint64_t points = partition_->live_points();
-  const uint32_t ef = std::max(
-      request.ef_search == 0 ? partition_->derived().index->current_ef_search() : request.ef_search,
-      request.limit);
   const bool scan = planner_.scan_is_cheaper(matches, points, ef);
   const uint64_t started = env_.clock->monotonic_nanos();
-  TRY(scan ? scan_matches(query, request, filter, hits) : walk(query, request, filter, hits));
+  TRY(scan ? scan_matches(query, request, filter, hits) : walk(query, request, ef, filter, hits));
   const uint64_t nanos = env_.clock->monotonic_nanos() - started;
   if (scan) {
     planner_.learn_scan(matches, points, nanos);
@@ -143,7 +141,7 @@ Status CollectionImpl::scan_tail(std::span<const float> query, const SearchReque
   return scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, hits);
 }
 
-Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request,
+Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request, uint32_t ef,
                             const ReadFilter& filter, std::vector<Hit>& hits) const {
   const Partition::Derived& derived = partition_->derived();
   // The tail is copied before the graph is walked: see collection/tail.h.
@@ -153,7 +151,7 @@ Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& r
   TRY(scan_tail(query, request, filter, tail, unlinked));
   SearchParams params;
   params.k = request.limit;
-  params.ef = request.ef_search;
+  params.ef = ef;
   if (filter.members() != nullptr) {
     params.visits_max = planner_.visits_max(filter.matches_max());
   } else if (filter.selective()) {
@@ -188,17 +186,19 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   filter.require_vector();
 
   std::vector<Hit> hits;
-  if (request.exact) {
+  const uint32_t ef = ef_of(request, query);
+  if (request.exact || request.target_recall == 1) {
     TRY(scan_all(query, request, filter, hits));
   } else if (filter.selective()) {
-    TRY(search_matches(query, request, filter, hits));
+    TRY(search_matches(query, request, ef, filter, hits));
   } else {
-    TRY(walk(query, request, filter, hits));
+    TRY(walk(query, request, ef, filter, hits));
   }
   for (const Hit& hit : hits)
     partition_->heap().prefetch(filter.view().ref(hit.slot).offset);
   SearchResult result;
   result.lsn = pinned;
+  result.ef_search = ef;
   result.hits.reserve(hits.size());
   for (const Hit& hit : hits) {
     TRY_ASSIGN(Point point, materialize(hit.slot, request.with_vector, request.with_metadata));

@@ -49,6 +49,7 @@ struct SearchParams {
   uint32_t k = 10;
   uint32_t ef = 0;          // 0: current_ef_search(); raised to k
   uint32_t visits_max = 0;  // selective filters: give up walking after so many distances; 0: none
+  Slot without = kNoSlot;   // a graph walks as if this slot were not in it
 };
 
 struct Explain {

@@ -272,7 +272,7 @@ template <class Blocks>
 void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
                            const SlotFilter& filter, Explain& explain) const {
   WalkScratch& s = scratch();
-  Walk walk(*space_, blocks, s);
+  Walk walk(*space_, blocks, s, params.without);
   walk.enter();
   explain.layers = layers(blocks);
   WalkBudget budget;

@@ -362,6 +362,19 @@ TEST_P(Hnsw, SearchesAskForTheirEf) {
   EXPECT_TRUE(bench.explain(query, {0, 33, 0}).hits.empty());
 }
 
+TEST_P(Hnsw, WalksAsIfOneSlotWereNotThere) {
+  Random random(30);
+  IndexBench bench("without", Metric::kEuclidean, 8, GetParam().config());
+  const std::vector<Vector> points = random_vectors(random, 400, 8);
+  bench.add_all(points);
+  for (Slot slot = 0; slot < 400; slot += 7) {
+    const SearchParams params = {.k = 400, .ef = 400, .visits_max = 0, .without = slot};
+    const std::set<Slot> found = slots_of(bench.explain(points[slot], params).hits);
+    EXPECT_EQ(found.size(), 399u);
+    EXPECT_FALSE(found.contains(slot));
+  }
+}
+
 TEST_P(Hnsw, SameSeedAndOrderGiveTheSameGraph) {
   std::vector<std::vector<Hit>> answers[2];
   for (auto& answer : answers) {

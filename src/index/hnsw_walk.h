@@ -101,12 +101,13 @@ struct LaneBlocks : GraphView {
 template <class Blocks>
 class Walk {
  public:
-  /// scratch.query is prepared.
-  Walk(const Space& space, const Blocks& blocks, WalkScratch& scratch)
+  /// scratch.query is prepared. Nothing leads through `without`.
+  Walk(const Space& space, const Blocks& blocks, WalkScratch& scratch, Slot without = kNoSlot)
       : space_(space),
         blocks_(blocks),
         scratch_(scratch),
         slots_(std::min(space.slots(), blocks.slots)),
+        without_(without),
         unverified_(space.unverified()) {}
 
   /// Finds where to start: the entries that seem nearest, and the root, which reaches everything,
@@ -126,10 +127,8 @@ class Walk {
   template <class Scored = ForgetScored>
   void run(uint32_t ef, Scored&& note = {}) {
     Pool& pool = scratch_.pool;
-    scratch_.visited.begin(slots_);
     pool.reset(ef);
-    size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
-    space_.prefetch(scratch_.batch, fresh);
+    size_t fresh = start();
     if (!score(fresh, note)) return;
     pour(fresh);
     if (blocks_.filters() && ef > kNarrow) {
@@ -143,11 +142,9 @@ class Walk {
   /// ones are nearer than anything left to expand. False when the budget was spent before.
   template <class Admits>
   bool run_admitting(uint32_t ef, WalkBudget budget, const Admits& admits) {
-    scratch_.visited.begin(slots_);
     scratch_.admitted.reset(ef);
     scratch_.frontier.clear();
-    size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
-    space_.prefetch(scratch_.batch, fresh);
+    size_t fresh = start();
     if (!score(fresh, ForgetScored())) return true;
     push_frontier(fresh, admits);
     std::vector<uint64_t>& frontier = scratch_.frontier;
@@ -197,6 +194,15 @@ class Walk {
   static constexpr uint32_t kStarts = 4;
   static constexpr uint32_t kNarrow = 2;
   static constexpr size_t kScanAhead = 32;
+
+  /// Meets the starts; returns how many there are in scratch.batch.
+  size_t start() {
+    scratch_.visited.begin(slots_);
+    if (without_ < slots_) scratch_.visited.meet(without_);
+    const size_t fresh = scratch_.visited.meet_all(starts_, starts_count_, slots_, scratch_.batch);
+    space_.prefetch(scratch_.batch, fresh);
+    return fresh;
+  }
 
   /// Expands the nearest `width` of the pool.
   template <class Scored>
@@ -277,6 +283,7 @@ class Walk {
   const Blocks& blocks_;
   WalkScratch& scratch_;
   const Slot slots_;
+  const Slot without_;
   const bool unverified_;
   Slot starts_[kStarts + 1] = {};
   size_t starts_count_ = 0;
