@@ -21,6 +21,12 @@ Result<Answer> get_collection_stats(Context& context, Call& call) {
   json.field("ef_search_current", stats.ef_search_current);
   json.field("hnsw_auto_tune_enabled", false);
   json.field("unlinked_points", stats.unlinked_points);
+  json.key("unreachable_points");
+  if (stats.unreachable_points) {
+    json.integer(*stats.unreachable_points);
+  } else {
+    json.null();
+  }
   json.key("memory").begin_object();
   json.field("vectors", stats.memory_bytes_vectors).field("index", stats.memory_bytes_index);
   json.field("points", stats.memory_bytes_points).field("payload", stats.memory_bytes_payload);

@@ -89,6 +89,7 @@ TEST_F(CalibrateTest, KeepsToTheTargetOnUnseenQueries) {
   const uint32_t before = search(vector(), 0.9, false).ef_search;
   EXPECT_GE(before, 400u);  // more than enough until it is measured
   executor_.run_all();
+  EXPECT_EQ(collection_->stats().unreachable_points, 0u);
   uint32_t last = 0;
   for (const double target : {0.8, 0.9, 0.95, 0.99}) {
     const uint32_t ef = search(vector(), target, false).ef_search;

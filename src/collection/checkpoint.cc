@@ -84,6 +84,7 @@ void CollectionImpl::finish_checkpoint() {
   if (result->status.ok()) {
     partition_->commit_checkpoint(result->stores);
     checkpoint_lsn_ = result->lsn;
+    auditing_ = true;
     // History: with retention_days 0 the log ends where the checkpoint begins; otherwise it is
     // kept.
     if (config_.retention_days == 0u) result->status = log_->drop_through(result->lsn);

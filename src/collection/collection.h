@@ -118,6 +118,9 @@ struct CollectionStats {
   uint64_t last_updated = 0;  // Unix seconds of the newest write; created_at when none
   uint64_t queries = 0;
   uint64_t unlinked_points = 0;
+  /// Points that nothing in the graph leads to, by the last audit: 0, or there is a defect. Nothing
+  /// before the first audit, which follows opening; the next ones follow checkpoints.
+  std::optional<uint64_t> unreachable_points;
   uint64_t tombstones = 0;
   uint64_t memory_bytes_vectors = 0;
   uint64_t memory_bytes_index = 0;   // links

@@ -94,6 +94,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
   bool maintain(uint64_t upserted);
   Status link_some(uint64_t upserted, bool* more);
+  void audit_some();
   void fail(Status status);
   void refuse(Status status);
   Status failure() const;
@@ -124,6 +125,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> queries_{0};
+  std::atomic<int64_t> unreachable_{-1};  // points, of the last audit; below 0: none yet
   mutable Planner planner_;
   RecallCurves recall_curves_;
   QuerySample query_sample_;
@@ -153,6 +155,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::unique_ptr<Log> log_;
   bool checkpoint_running_ = false;
   bool scrubbing_ = false;
+  bool auditing_ = true;  // whether something leads to each point: after opening and checkpoints
+  Slot audit_next_ = 0;
+  int64_t audit_found_ = 0;
   uint64_t checkpoint_started_ = 0;  // checkpoints_wanted_ when the running one began
   uint64_t last_checkpoint_micros_ = 0;
   uint64_t checkpoint_retry_micros_ = 0;  // not before this time after a failure

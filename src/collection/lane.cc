@@ -1,6 +1,7 @@
 // The lane: group commit, application in log order, acknowledgement, and the work writes leave
 // behind.
 #include <algorithm>
+#include <utility>
 
 #include "base/epoch.h"
 #include "base/logging.h"
@@ -15,6 +16,7 @@ constexpr size_t kBytesPerRound = 4 << 20;
 constexpr size_t kLinkBatch = 64;      // planned together; larger plans would be stale
 constexpr size_t kLinkBatchIdle = 16;  // a write that comes meanwhile waits for no more
 constexpr size_t kReclaimPerRound = 128;
+constexpr uint32_t kAuditPerRound = 256;
 constexpr uint64_t kDeadPointsMax = 512;  // beyond, reclaiming gains on the points that come
 constexpr uint64_t kScrubBytesPerRound = 8 << 20;
 constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get their turn
@@ -154,6 +156,10 @@ bool CollectionImpl::maintain(uint64_t upserted) {
     scrubbing_ = partition_->scrub(kScrubBytesPerRound);
     more |= scrubbing_;
   }
+  if (auditing_ && !scrubbing_ && !more) {
+    audit_some();
+    more = auditing_;
+  }
   begin_checkpoint();
   return more;
 }
@@ -191,6 +197,18 @@ Status CollectionImpl::link_some(uint64_t upserted, bool* more) {
   }
   *more = true;
   return {};
+}
+
+void CollectionImpl::audit_some() {
+  const EpochGuard guard;
+  audit_found_ +=
+      static_cast<int64_t>(partition_->derived().index->audit_some(&audit_next_, kAuditPerRound));
+  if (audit_next_ != 0) return;
+  auditing_ = false;
+  if (audit_found_ > 0) {
+    log_error("index.unreachable", {{"collection", config_.name}, {"points", audit_found_}});
+  }
+  unreachable_.store(std::exchange(audit_found_, 0), std::memory_order_relaxed);
 }
 
 void CollectionImpl::fail(Status status) {

@@ -122,6 +122,9 @@ CollectionStats CollectionImpl::stats() {
   }
   stats.queries = queries_;
   stats.unlinked_points = derived.tail.size();
+  if (const int64_t audited = unreachable_.load(std::memory_order_relaxed); audited >= 0) {
+    stats.unreachable_points = static_cast<uint64_t>(audited);
+  }
   stats.tombstones = partition_->dying_points();
   stats.memory_bytes_vectors = partition_->vectors().memory_bytes();
   stats.memory_bytes_index = derived.index->memory_bytes();

@@ -118,6 +118,9 @@ class ANNIndex {
   /// Unlinks a slot and repairs the graph around it. Nothing when it is not linked.
   virtual void remove_point(Slot slot) = 0;
   virtual bool contains(Slot slot) const = 0;
+  /// Checks that something leads to each of the next `slots` slots from *next on, and moves *next
+  /// on: to 0 behind the last. Returns to how many points nothing leads.
+  virtual uint64_t audit_some(Slot* next, uint32_t slots) const = 0;
   /// Counts and the reachability audit; walks everything.
   virtual IndexStats audit() const = 0;
 };

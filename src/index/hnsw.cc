@@ -398,6 +398,16 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
   return collect(s.pool, k, nullptr, hits);
 }
 
+uint64_t HnswIndex::audit_some(Slot* next, uint32_t slots) const {
+  const Slot all = graph_->view().slots;
+  const Slot end = *next < all ? *next + std::min(slots, all - *next) : all;
+  uint64_t unreachable = 0;
+  for (Slot slot = *next; slot < end; ++slot)
+    unreachable += !graph_->anchored(slot);
+  *next = end == all ? 0 : end;
+  return unreachable;
+}
+
 IndexStats HnswIndex::audit() const {
   IndexStats stats;
   stats.points = graph_->header().points;

@@ -42,6 +42,7 @@ class HnswIndex : public ANNIndex {
   Status add_point(Slot slot, std::span<const float> vector, Plan& plan) override;
   void remove_point(Slot slot) override;
   bool contains(Slot slot) const override { return graph_->linked(slot); }
+  uint64_t audit_some(Slot* next, uint32_t slots) const override;
   IndexStats audit() const override;
   /// For tests and benchmarks.
   const HnswGraph& graph() const { return *graph_; }

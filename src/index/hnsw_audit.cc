@@ -33,6 +33,15 @@ uint64_t HnswGraph::unreachable() const {
   return points - reached;
 }
 
+bool HnswGraph::anchored(Slot slot) const {
+  if (!linked(slot) || slot == root()) return true;
+  const uint64_t rank = head(slot).rank;
+  const std::span<const uint32_t> list = incoming(slot);
+  return std::any_of(list.begin(), list.end(), [&](Slot from) {
+    return linked(from) && head(from).rank < rank && find_lane(from, slot) >= 0;
+  });
+}
+
 std::string HnswGraph::inconsistency() const {
   const Slot end = lane_view_.slots;
   std::vector<uint32_t> anchors(end);

@@ -97,6 +97,9 @@ class HnswGraph {
   bool droppable(Slot from, Slot to) const;
   /// Points that the root does not reach.
   uint64_t unreachable() const;
+  /// Whether an edge anchors the slot, found by looking at it rather than at the count. When that
+  /// holds of all but the root, the root reaches everything. True of a slot that is not linked.
+  bool anchored(Slot slot) const;
   /// Says which edge, list or count contradicts another, or nothing. Walks everything.
   std::string inconsistency() const;
 

@@ -375,6 +375,29 @@ TEST_P(Hnsw, WalksAsIfOneSlotWereNotThere) {
   }
 }
 
+TEST_P(Hnsw, AuditFindsAPointThatNothingLeadsTo) {
+  Random random(31);
+  IndexBench bench("audit", Metric::kEuclidean, 8, GetParam().config());
+  bench.add_all(random_vectors(random, 300, 8));
+  const auto audit = [&bench] {
+    Slot next = 0;
+    uint64_t found = 0;
+    do {
+      found += bench.index().audit_some(&next, 70);
+    } while (next != 0);
+    return found;
+  };
+  EXPECT_EQ(audit(), 0u);
+  auto& graph = const_cast<HnswGraph&>(dynamic_cast<const HnswIndex&>(bench.index()).graph());
+  const Slot lost = graph.root() == 150 ? 151 : 150;
+  while (!graph.incoming(lost).empty()) {
+    const Slot from = graph.incoming(lost)[0];
+    graph.erase(from, static_cast<uint32_t>(graph.find_lane(from, lost)));
+  }
+  EXPECT_GE(audit(), 1u);
+  EXPECT_GE(bench.index().audit().unreachable, 1u);
+}
+
 TEST_P(Hnsw, SameSeedAndOrderGiveTheSameGraph) {
   std::vector<std::vector<Hit>> answers[2];
   for (auto& answer : answers) {

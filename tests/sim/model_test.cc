@@ -335,6 +335,7 @@ class ModelRun {
     const Status status = collection()->link_all();
     EXPECT_TRUE(status.ok()) << status.message();
     EXPECT_EQ(collection()->stats().unlinked_points, 0u);
+    EXPECT_EQ(collection()->stats().unreachable_points.value_or(0), 0u);
   }
 
   void restart() {
