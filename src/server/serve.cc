@@ -59,6 +59,7 @@ DatabaseOptions database_options(const Settings& settings) {
   options.collection.checkpoint_log_bytes = settings.checkpoint_log_bytes;
   options.collection.checkpoint_micros = settings.checkpoint_seconds * kMicrosPerSecond;
   options.collection.flat_points_max = settings.flat_points_max;
+  options.collection.payload_bytes_max = settings.payload_bytes_max;
   options.collection.tail_points_max = settings.tail_points_max;
   options.collection.log_segment_bytes = settings.log_segment_bytes;
   return options;

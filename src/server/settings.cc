@@ -60,6 +60,11 @@ constexpr std::array kSettings = {
             "Up to this many points a collection is scanned exactly, without a graph"},
     Setting{"tail_points_max", "", &S::tail_points_max, 1, kNoMax, false,
             "Points not yet linked into the graph before writers wait"},
+    Setting{
+        "payload_bytes_max", "", &S::payload_bytes_max, 0, kNoMax, false,
+        "Bytes of a collection's metadata indexes; the largest group of values beyond is no longer "
+        "indexed, and filters on it read the documents. 0: a quarter of its vectors and links, at "
+        "least 64 MiB"},
     Setting{"log_segment_bytes", "", &S::log_segment_bytes, 1 << 16, kNoMax, false,
             "Size at which a log segment is closed and a new one begun"},
 };
