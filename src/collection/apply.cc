@@ -8,7 +8,13 @@
 
 namespace ferres {
 
+static_assert(RecordHeap::kAlignment == SlotTable::kRecordAlignment);
+
 Result<uint64_t> Partition::apply(const LogRecord& record) {
+  if (record.lsn > SlotTable::kLsnMax) {
+    return Status(Code::kResourceExhausted,
+                  "a collection takes at most " + std::to_string(SlotTable::kLsnMax) + " writes");
+  }
   last_write_ = record.unix_micros;
   derived_.load()->payload->set_limit(payload_limit());
   switch (static_cast<Op>(record.op)) {
@@ -41,13 +47,13 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
   const std::string sid = storage_id(point.ns, point.id);
   const uint32_t hash = hash_of(sid);
   TRY_ASSIGN(const std::optional<Slot> old, find_living(sid, hash));
-  TRY_ASSIGN(const Slot slot, slots_->allocate(slot_header_));
+  TRY_ASSIGN(const Slot slot, slots_->allocate());
 
   Record written;
   written.ns = point.ns;
   written.id = point.id;
   written.metadata_json = point.metadata_json;
-  written.created_micros = record.unix_micros;
+  written.created_seconds = record.unix_micros / 1'000'000;
   if (point.ttl_seconds != 0) {
     // A ttl beyond the end of time is no ttl.
     const uint64_t seconds_max = (~uint64_t{0} - record.unix_micros) / 1'000'000;
@@ -60,14 +66,14 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
   if (written.has_vector) TRY(vectors_->put(slot, vector));
 
   const bool has_ttl = written.expires_micros != 0;
-  slots_->publish(slot, record.lsn, {offset, namespace_tag(point.ns), has_ttl, written.has_vector});
+  slots_->publish(slot, record.lsn, offset, {namespace_tag(point.ns), has_ttl, written.has_vector});
   Derived& derived = *derived_.load();
   TRY(derived.ids->insert(hash, slot));
   derived.payload->add(slot, point.ns, point.metadata_json);
   if (written.has_vector) derived.tail.push(slot);
   ++live_;
   if (has_ttl) ++ttl_points_;
-  if (old) kill(*old, record.lsn, slots_->view().ref(*old).has_ttl);
+  if (old) kill(*old, record.lsn, slots_->view().traits(*old).has_ttl);
   return {};
 }
 
@@ -78,16 +84,17 @@ Result<uint64_t> Partition::apply_delete(const LogRecord& record) {
   for (const std::string_view sid : ids) {
     TRY_ASSIGN(const std::optional<Slot> slot, find_living(sid, hash_of(sid)));
     if (!slot) continue;
-    const RecordRef ref = slots_->view().ref(*slot);
+    const SlotTable::View view = slots_->view();
+    const bool has_ttl = view.traits(*slot).has_ttl;
     bool over = false;
-    if (ref.has_ttl) {
-      TRY_ASSIGN(const Record point, heap_->read(ref.offset));
+    if (has_ttl) {
+      TRY_ASSIGN(const Record point, heap_->read(view.record(*slot)));
       over = point.expires_micros <= record.unix_micros;
     }
     // An expired point is already gone for users, and one replaced since its expiry was found is
     // not expired: each record removes only its own kind.
     if (over != expire) continue;
-    kill(*slot, record.lsn, ref.has_ttl);
+    kill(*slot, record.lsn, has_ttl);
     ++removed;
   }
   return removed;
@@ -98,8 +105,8 @@ Result<std::optional<Slot>> Partition::find_living(std::string_view sid, uint32_
   std::optional<Slot> found;
   Status damage;
   derived_.load()->ids->find(hash, [&](Slot slot) {
-    if (slot >= view.count() || view.died(slot) != kNoLsn || view.born(slot) == 0) return false;
-    auto record = heap_->read(view.ref(slot).offset);
+    if (slot >= view.count() || !view.living(slot)) return false;
+    auto record = heap_->read(view.record(slot));
     if (!record.ok()) {
       damage = std::move(record).error();
       return true;
@@ -138,7 +145,7 @@ size_t Partition::reclaim(size_t max) {
     const Slot slot = dying_.front().slot;
     dying_.pop_front();
     derived.index->remove_point(slot);
-    if (const auto record = heap_->read(view.ref(slot).offset); record.ok()) {
+    if (const auto record = heap_->read(view.record(slot)); record.ok()) {
       derived.ids->erase(hash_of(storage_id(record->ns, record->id)), slot);
       derived.payload->remove(slot, record->ns, record->metadata_json);
     }
@@ -157,8 +164,8 @@ size_t Partition::reclaim(size_t max) {
   while (freed < max && !unlinked_.empty() && epoch_passed(unlinked_.front().ticket)) {
     const Slot slot = unlinked_.front().slot;
     unlinked_.pop_front();
-    heap_->free(view.ref(slot).offset);
-    slots_->release(slot, slot_header_);
+    heap_->free(view.record(slot));
+    slots_->release(slot);
     dying_count_.fetch_sub(1, std::memory_order_relaxed);
     ++freed;
   }
@@ -169,9 +176,8 @@ size_t Partition::reclaim(size_t max) {
 Status Partition::train(Derived& derived) {
   const SlotTable::View view = slots_->view();
   std::vector<Slot> sample = derived.tail.front(kTrainingSample);
-  std::erase_if(sample, [&](Slot slot) {
-    return view.born(slot) == 0 || view.died(slot) != kNoLsn || !view.ref(slot).has_vector;
-  });
+  std::erase_if(sample,
+                [&](Slot slot) { return !view.living(slot) || !view.traits(slot).has_vector; });
   return derived.index->train(sample);
 }
 
@@ -183,8 +189,7 @@ Result<size_t> Partition::link(size_t max, Executor& executor) {
   for (const Slot slot : front) {
     // The slot may have died since it was pushed, and may have been given to a point without a
     // vector.
-    if (view.born(slot) != 0 && view.died(slot) == kNoLsn && view.ref(slot).has_vector &&
-        !derived.index->contains(slot)) {
+    if (view.living(slot) && view.traits(slot).has_vector && !derived.index->contains(slot)) {
       slots.push_back(slot);
     }
   }
@@ -210,10 +215,8 @@ Result<std::vector<std::string>> Partition::expired(uint64_t now_micros, size_t 
   if (ttl_points() == 0) return ids;
   const SlotTable::View view = slots_->view();
   for (Slot slot = 0; slot < view.count() && ids.size() < max; ++slot) {
-    if (view.born(slot) == 0 || view.died(slot) != kNoLsn) continue;
-    const RecordRef ref = view.ref(slot);
-    if (!ref.has_ttl) continue;
-    TRY_ASSIGN(const Record record, heap_->read(ref.offset));
+    if (!view.living(slot) || !view.traits(slot).has_ttl) continue;
+    TRY_ASSIGN(const Record record, heap_->read(view.record(slot)));
     if (record.expires_micros <= now_micros) ids.push_back(storage_id(record.ns, record.id));
   }
   return ids;

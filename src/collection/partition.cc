@@ -14,7 +14,7 @@
 namespace ferres {
 namespace {
 
-constexpr uint32_t kLayoutVersion = 1;
+constexpr uint32_t kLayoutVersion = 2;
 constexpr uint64_t kPayloadBytesMin = 64 << 20;
 constexpr uint64_t kPayloadShare = 4;  // one in so many bytes of vectors and links
 
@@ -36,19 +36,21 @@ struct IndexHeader {
   IdMap::Header ids;
 };
 
-Status check_version(uint32_t version) {
-  if (version == kLayoutVersion) return {};
-  return Status(Code::kUnimplemented, "the data has partition layout " + std::to_string(version) +
-                                          ", this server reads layout " +
-                                          std::to_string(kLayoutVersion));
-}
-
 template <class T>
 Result<T> load(const Arena& arena) {
   TRY(arena.verify(0, sizeof(T)));
   T value;
   std::memcpy(&value, arena.base(), sizeof(T));
   return value;
+}
+
+/// Before the header is read: another layout's may be shorter.
+Status check_version(const Arena& header) {
+  TRY_ASSIGN(const uint32_t version, load<uint32_t>(header));
+  if (version == kLayoutVersion) return {};
+  return Status(Code::kUnimplemented, "the data has partition layout " + std::to_string(version) +
+                                          ", this server reads layout " +
+                                          std::to_string(kLayoutVersion));
 }
 
 template <class T>
@@ -88,7 +90,7 @@ const StoreManifest* store_of(const Manifest* manifest, std::string_view family)
 
 uint32_t namespace_tag(std::string_view ns) {
   if (ns.empty()) return 0;
-  const uint32_t tag = hash_bytes(as_bytes(ns), 0) & 0x7FFFFF;
+  const uint32_t tag = hash_bytes(as_bytes(ns), 0) & ((1u << SlotTraits::kTagBits) - 1);
   return tag == 0 ? 1 : tag;
 }
 
@@ -137,18 +139,18 @@ Status Partition::open_points(const StoreManifest& manifest) {
   TRY_ASSIGN(Arena * heap_arena, points_->arena({.id = 3, .name = "records"}));
   TRY_ASSIGN(dying_arena_, points_->arena({.id = 4, .name = "dying"}));
   TRY_ASSIGN(vectors_, VectorStore::open(*points_, 16, config_.metric, config_.dimension));
-  slots_ = std::make_unique<SlotTable>(*slot_arena);
   if (manifest.arenas.empty()) {
+    slots_ = std::make_unique<SlotTable>(*slot_arena, SlotTable::Header{});
     heap_ = std::make_unique<RecordHeap>(*heap_arena, RecordHeap::Header{});
     random_bytes({reinterpret_cast<std::byte*>(&hash_seed_), sizeof hash_seed_});
     return {};
   }
-  // The slot table is asked by every read: checked at once, 24 bytes a point.
-  TRY(slot_arena->verify(0, slot_arena->bytes()));
+  TRY(check_version(*header_arena_));
   TRY_ASSIGN(const PointsHeader header, load<PointsHeader>(*header_arena_));
-  TRY(check_version(header.version));
+  // The slot table is asked by every read: checked at once, 12 bytes a point.
+  TRY(slot_arena->verify(0, slot_arena->bytes()));
+  slots_ = std::make_unique<SlotTable>(*slot_arena, header.slots);
   heap_ = std::make_unique<RecordHeap>(*heap_arena, header.heap);
-  slot_header_ = header.slots;
   hash_seed_ = header.hash_seed;
   live_ = header.live;
   ttl_points_ = header.ttl_points;
@@ -169,8 +171,8 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
   TRY_ASSIGN(derived->tail_arena, derived->store->arena({.id = 3, .name = "tail"}));
   IndexHeader header{};
   if (!manifest.arenas.empty()) {
+    TRY(check_version(*derived->header_arena));
     TRY_ASSIGN(header, load<IndexHeader>(*derived->header_arena));
-    TRY(check_version(header.version));
     TRY(ids->verify(0, ids->bytes()));
     TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*derived->tail_arena, header.tail));
     for (const Slot slot : slots)
@@ -203,11 +205,12 @@ Status Partition::rebuild_derived() {
 
 Status Partition::fill_derived(Derived& derived) const {
   const SlotTable::View view = slots_->view();
-  for (Slot slot = 0; slot < slot_header_.slots; ++slot) {
-    if (view.born(slot) == 0) continue;
-    TRY_ASSIGN(const Record record, heap_->read(view.ref(slot).offset));
+  const Slot slots = slots_->header().slots;
+  for (Slot slot = 0; slot < slots; ++slot) {
+    if (!view.used(slot)) continue;
+    TRY_ASSIGN(const Record record, heap_->read(view.record(slot)));
     TRY(derived.ids->insert(hash_of(storage_id(record.ns, record.id)), slot));
-    if (record.has_vector && view.died(slot) == kNoLsn) derived.tail.push(slot);
+    if (record.has_vector && view.living(slot)) derived.tail.push(slot);
     derived.payload->add(slot, record.ns, record.metadata_json);
   }
   return {};
@@ -215,9 +218,10 @@ Status Partition::fill_derived(Derived& derived) const {
 
 Status Partition::fill_payload(Derived& derived) const {
   const SlotTable::View view = slots_->view();
-  for (Slot slot = 0; slot < slot_header_.slots; ++slot) {
-    if (view.born(slot) == 0) continue;
-    TRY_ASSIGN(const Record record, heap_->read(view.ref(slot).offset));
+  const Slot slots = slots_->header().slots;
+  for (Slot slot = 0; slot < slots; ++slot) {
+    if (!view.used(slot)) continue;
+    TRY_ASSIGN(const Record record, heap_->read(view.record(slot)));
     derived.payload->add(slot, record.ns, record.metadata_json);
   }
   return {};
@@ -229,7 +233,7 @@ uint64_t Partition::payload_limit() const {
   // what is only mapped after a start.
   const uint64_t slot_bytes =
       sizeof(float) * config_.dimension + sizeof(Slot) * 2 * config_.index.m;
-  return std::max(kPayloadBytesMin, slot_header_.slots * slot_bytes / kPayloadShare);
+  return std::max(kPayloadBytesMin, slots_->header().slots * slot_bytes / kPayloadShare);
 }
 
 Result<std::optional<Slot>> Partition::find(std::string_view ns, std::string_view id,
@@ -239,7 +243,7 @@ Result<std::optional<Slot>> Partition::find(std::string_view ns, std::string_vie
   Status damage;
   derived().ids->find(hash_of(storage_id(ns, id)), [&](Slot slot) {
     if (!view.visible(slot, pinned)) return false;
-    auto record = heap_->read(view.ref(slot).offset);
+    auto record = heap_->read(view.record(slot));
     if (!record.ok()) {
       damage = std::move(record).error();
       return true;
@@ -267,7 +271,7 @@ Status Partition::save_headers() {
   header.live = live_;
   header.ttl_points = ttl_points_;
   header.last_write_micros = last_write_;
-  header.slots = slot_header_;
+  header.slots = slots_->header();
   header.heap = heap_->header();
   TRY(save(*header_arena_, header));
 

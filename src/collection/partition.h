@@ -35,8 +35,8 @@
 
 namespace ferres {
 
-/// 23 bits of a namespace's hash, never 0; 0 for no namespace. Kept in slots: equal tags are then
-/// verified on the record.
+/// Bits of a namespace's hash (SlotTraits), never 0; 0 for no namespace. Kept in slots: what has an
+/// equal tag is then looked up in the payload index or on the record.
 uint32_t namespace_tag(std::string_view ns);
 
 class Partition {
@@ -140,7 +140,6 @@ class Partition {
   std::unique_ptr<RecordHeap> heap_;
   std::unique_ptr<VectorStore> vectors_;
   std::atomic<Derived*> derived_{nullptr};
-  SlotTable::Header slot_header_;
   uint64_t hash_seed_ = 0;
   std::atomic<uint64_t> live_{0};
   std::atomic<uint64_t> ttl_points_{0};

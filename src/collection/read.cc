@@ -33,14 +33,14 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
 bool ReadFilter::admits(Slot slot) const {
   if (slot == excluded_ || !view_.visible(slot, pinned_)) return false;
   if (answer_ && !answer_->matches.slots.contains(slot)) return false;
-  const RecordRef ref = view_.ref(slot);
-  if (needs_vector_ && !ref.has_vector) return false;
-  if (tag_ != 0 && ref.ns_tag != tag_) return false;
+  const SlotTraits traits = view_.traits(slot);
+  if (needs_vector_ && !traits.has_vector) return false;
+  if (tag_ != 0 && traits.ns_tag != tag_) return false;
   const bool ask_namespace = tag_ != 0 && !(answer_ && answer_->namespace_sure);
   const bool ask_predicate =
       predicate_ != nullptr && (!answer_ || (verified_ && answer_->matches.unsure.contains(slot)));
-  if (!ref.has_ttl && !ask_namespace && !ask_predicate) return true;
-  auto record = partition_.heap().read(ref.offset);
+  if (!traits.has_ttl && !ask_namespace && !ask_predicate) return true;
+  auto record = partition_.heap().read(view_.record(slot));
   if (!record.ok()) {
     if (damage_.ok()) damage_ = std::move(record).error();
     return false;
@@ -52,11 +52,11 @@ bool ReadFilter::admits(Slot slot) const {
 
 Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with_metadata) const {
   const SlotTable::View view = partition_->slots().view();
-  TRY_ASSIGN(const Record record, partition_->heap().read(view.ref(slot).offset));
+  TRY_ASSIGN(const Record record, partition_->heap().read(view.record(slot)));
   Point point;
   point.id = record.id;
   if (!record.ns.empty()) point.ns.emplace(record.ns);
-  point.created_at = record.created_micros / 1'000'000;
+  point.created_at = record.created_seconds;
   point.version = view.born(slot);
   if (with_metadata) point.metadata_json = record.metadata_json;
   if (with_vector && record.has_vector) {

@@ -1,32 +1,88 @@
-// See record_heap.h. A block begins with a fixed header; a free block keeps the next free block's
-// offset in its first 8 bytes after the class.
+// See record_heap.h. A block does not hold its size: the record in it tells how long it is, and so
+// which class it was taken from. A free block begins with the next free block's offset.
 #include "collection/record_heap.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <string>
 
-#include "base/size_class.h"
+#include "base/coding.h"
 
 namespace ferres {
 namespace {
 
-struct BlockHeader {
-  uint32_t size_class;
-  uint16_t ns_bytes;
-  uint16_t flags;
-  uint32_t id_bytes;
-  uint32_t metadata_bytes;
-  uint64_t created_micros;
-  uint64_t expires_micros;
-};
-static_assert(sizeof(BlockHeader) == 32);
-constexpr uint16_t kHasVector = 1;
+// The upper half of a record's first byte belongs to the time.
+constexpr uint8_t kHasVector = 1;
+constexpr uint8_t kHasNamespace = 2;
+constexpr uint8_t kHasTtl = 4;
+constexpr uint8_t kHasMetadata = 8;  // something else than an empty object
+constexpr std::string_view kEmptyObject = "{}";
 
-struct FreeBlock {
-  uint32_t size_class;
-  uint32_t unused;
-  uint64_t next;
+constexpr uint64_t kSecondsMax = (uint64_t{1} << 36) - 1;
+constexpr uint64_t kLengthsMax = 5 + (3 * 10) + 8;  // of all that stands before the texts
+constexpr uint64_t kBlockBytesMin = 8;              // of a free block's link
+
+constexpr uint64_t kStep = RecordHeap::kAlignment;
+constexpr uint64_t kFineBytes = 512;
+constexpr uint32_t kFineClasses = kFineBytes / kStep;
+constexpr uint32_t kPerDoubling = 16;
+
+/// The smallest class that holds so many bytes.
+uint32_t class_of(uint64_t bytes) {
+  if (bytes <= kFineBytes) {
+    return static_cast<uint32_t>((std::max(bytes, kBlockBytesMin) + kStep - 1) / kStep) - 1;
+  }
+  const uint32_t doubling = std::bit_width(bytes - 1) - std::bit_width(kFineBytes);
+  const uint64_t step = (kFineBytes << doubling) / kPerDoubling;
+  return kFineClasses + doubling * kPerDoubling +
+         static_cast<uint32_t>((bytes - (kFineBytes << doubling) + step - 1) / step) - 1;
+}
+
+uint64_t class_bytes(uint32_t size_class) {
+  if (size_class < kFineClasses) return (uint64_t{size_class} + 1) * kStep;
+  const uint32_t doubling = (size_class - kFineClasses) / kPerDoubling;
+  const uint64_t steps = (size_class - kFineClasses) % kPerDoubling + 1;
+  return (kFineBytes << doubling) + steps * ((kFineBytes << doubling) / kPerDoubling);
+}
+
+/// What stands before a record's texts.
+struct Lengths {
+  uint64_t before = 0;  // bytes of this part itself
+  uint64_t ns = 0;
+  uint64_t id = 0;
+  uint64_t metadata = 0;
+  uint64_t created_seconds = 0;
+  uint64_t expires_micros = 0;
+  uint8_t flags = 0;
+  uint64_t bytes() const { return before + ns + id + metadata; }
 };
+
+/// Nothing unless a record begins at offset and ends within the heap. Verifies what it looks at.
+Result<Lengths> read_lengths(const Arena& arena, const Arena::Range& range, uint64_t offset) {
+  const auto damaged = [&] {
+    return Status(Code::kCorruption, "no record at offset " + std::to_string(offset));
+  };
+  if (offset < kBlockBytesMin || offset % kStep != 0 || offset >= range.bytes) return damaged();
+  const uint64_t left = range.bytes - offset;
+  TRY(arena.verify(offset, std::min(left, kLengthsMax)));
+  Reader reader({range.base + offset, std::min(left, kLengthsMax)});
+  const size_t all = reader.remaining();
+  Lengths lengths;
+  lengths.flags = reader.u8();
+  lengths.created_seconds = uint64_t{lengths.flags & 0xF0u} << 28 | reader.u32();
+  lengths.id = reader.varint();
+  if ((lengths.flags & kHasNamespace) != 0) lengths.ns = reader.varint();
+  if ((lengths.flags & kHasMetadata) != 0) lengths.metadata = reader.varint();
+  if ((lengths.flags & kHasTtl) != 0) lengths.expires_micros = reader.u64();
+  lengths.before = all - reader.remaining();
+  if (!reader.ok() || lengths.id > left || lengths.ns > left || lengths.metadata > left ||
+      lengths.bytes() > left) {
+    return damaged();
+  }
+  TRY(arena.verify(offset, lengths.bytes()));
+  return lengths;
+}
 
 }  // namespace
 
@@ -39,79 +95,78 @@ void RecordHeap::prefetch(uint64_t offset) const {
 
 Result<Record> RecordHeap::read(uint64_t offset) const {
   const Arena::Range range = arena_->range();
-  const auto damaged = [&] {
-    return Status(Code::kCorruption, "no record at offset " + std::to_string(offset));
-  };
-  if (offset < 16 || range.bytes < sizeof(BlockHeader) ||
-      offset > range.bytes - sizeof(BlockHeader)) {
-    return damaged();
-  }
-  TRY(arena_->verify(offset, sizeof(BlockHeader)));
-  BlockHeader header{};
-  std::memcpy(&header, range.base + offset, sizeof header);
-  const uint64_t bytes =
-      sizeof header + header.ns_bytes + uint64_t{header.id_bytes} + header.metadata_bytes;
-  if (header.size_class >= kClasses || bytes > size_class_bytes(header.size_class) ||
-      bytes > range.bytes - offset) {
-    return damaged();
-  }
-  TRY(arena_->verify(offset, bytes));
-  const char* text = reinterpret_cast<const char*>(range.base + offset + sizeof header);
+  TRY_ASSIGN(const Lengths lengths, read_lengths(*arena_, range, offset));
+  const char* text = reinterpret_cast<const char*>(range.base + offset + lengths.before);
   Record record;
-  record.ns = {text, header.ns_bytes};
-  record.id = {text + header.ns_bytes, header.id_bytes};
-  record.metadata_json = {text + header.ns_bytes + header.id_bytes, header.metadata_bytes};
-  record.created_micros = header.created_micros;
-  record.expires_micros = header.expires_micros;
-  record.has_vector = (header.flags & kHasVector) != 0;
+  record.ns = {text, lengths.ns};
+  record.id = {text + lengths.ns, lengths.id};
+  record.metadata_json = (lengths.flags & kHasMetadata) == 0
+                             ? kEmptyObject
+                             : std::string_view(text + lengths.ns + lengths.id, lengths.metadata);
+  record.created_seconds = lengths.created_seconds;
+  record.expires_micros = lengths.expires_micros;
+  record.has_vector = (lengths.flags & kHasVector) != 0;
   return record;
 }
 
-Result<uint64_t> RecordHeap::write(const Record& record) {
-  const uint64_t bytes =
-      sizeof(BlockHeader) + record.ns.size() + record.id.size() + record.metadata_json.size();
-  const uint32_t size_class = size_class_of(bytes);
-  CHECK(size_class < kClasses);
-  uint64_t offset = header_.free[size_class];
-  if (offset != 0) {
-    FreeBlock block{};
-    std::memcpy(&block, arena_->base() + offset, sizeof block);
-    header_.free[size_class] = block.next;
-    header_.free_bytes -= size_class_bytes(size_class);
-  } else {
-    offset = header_.end;
-    const uint64_t end = offset + size_class_bytes(size_class);
-    if (end > arena_->bytes()) {
-      const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
-      TRY(arena_->grow((end + step - 1) / step * step));
+Result<uint64_t> RecordHeap::take_block(uint32_t size_class) {
+  uint64_t& first = header_.free[size_class];
+  if (first != 0) {
+    const uint64_t offset = first;
+    TRY(arena_->verify(offset, sizeof(uint64_t)));
+    const uint64_t next = load_u64(arena_->base() + offset);
+    if (next % kStep != 0 || next >= header_.end) {
+      return Status(Code::kCorruption, "the free record at " + std::to_string(offset) +
+                                           " names none at " + std::to_string(next));
     }
-    header_.end = end;
+    first = next;
+    header_.free_bytes -= class_bytes(size_class);
+    return offset;
   }
-  const BlockHeader header{size_class,
-                           static_cast<uint16_t>(record.ns.size()),
-                           record.has_vector ? kHasVector : uint16_t{0},
-                           static_cast<uint32_t>(record.id.size()),
-                           static_cast<uint32_t>(record.metadata_json.size()),
-                           record.created_micros,
-                           record.expires_micros};
-  std::byte* at = arena_->mutate(offset, bytes);
-  std::memcpy(at, &header, sizeof header);
-  at += sizeof header;
-  for (const std::string_view part : {record.ns, record.id, record.metadata_json}) {
-    if (!part.empty()) std::memcpy(at, part.data(), part.size());
-    at += part.size();
+  const uint64_t offset = header_.end;
+  const uint64_t end = offset + class_bytes(size_class);
+  if (end > arena_->bytes()) {
+    const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
+    TRY(arena_->grow((end + step - 1) / step * step));
   }
+  header_.end = end;
+  return offset;
+}
+
+Result<uint64_t> RecordHeap::write(const Record& record) {
+  const uint64_t created = std::min(record.created_seconds, kSecondsMax);
+  uint8_t flags = record.has_vector ? kHasVector : 0;
+  if (!record.ns.empty()) flags |= kHasNamespace;
+  if (record.expires_micros != 0) flags |= kHasTtl;
+  const bool has_metadata = record.metadata_json != kEmptyObject;
+  if (has_metadata) flags |= kHasMetadata;
+
+  std::string packed;
+  put_u8(packed, static_cast<uint8_t>(flags | (created >> 32 << 4)));
+  put_u32(packed, static_cast<uint32_t>(created));
+  put_varint(packed, record.id.size());
+  if (!record.ns.empty()) put_varint(packed, record.ns.size());
+  if (has_metadata) put_varint(packed, record.metadata_json.size());
+  if (record.expires_micros != 0) put_u64(packed, record.expires_micros);
+  packed += record.ns;
+  packed += record.id;
+  if (has_metadata) packed += record.metadata_json;
+
+  const uint32_t size_class = class_of(packed.size());
+  CHECK(size_class < kClasses);
+  TRY_ASSIGN(const uint64_t offset, take_block(size_class));
+  std::memcpy(arena_->mutate(offset, packed.size()), packed.data(), packed.size());
   return offset;
 }
 
 void RecordHeap::free(uint64_t offset) {
-  FreeBlock block{};
-  std::memcpy(&block.size_class, arena_->base() + offset, sizeof block.size_class);
-  if (block.size_class >= kClasses) return;  // damaged: leak the block, the scrub reports it
-  block.next = header_.free[block.size_class];
-  std::memcpy(arena_->mutate(offset, sizeof block), &block, sizeof block);
-  header_.free[block.size_class] = offset;
-  header_.free_bytes += size_class_bytes(block.size_class);
+  const auto lengths = read_lengths(*arena_, arena_->range(), offset);
+  if (!lengths.ok()) return;  // damaged: leak the block, the scrub reports it
+  const uint32_t size_class = class_of(lengths->bytes());
+  if (size_class >= kClasses) return;
+  store_u64(arena_->mutate(offset, sizeof(uint64_t)), header_.free[size_class]);
+  header_.free[size_class] = offset;
+  header_.free_bytes += class_bytes(size_class);
 }
 
 }  // namespace ferres

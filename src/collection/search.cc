@@ -195,7 +195,7 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
     TRY(walk(query, request, ef, filter, hits));
   }
   for (const Hit& hit : hits)
-    partition_->heap().prefetch(filter.view().ref(hit.slot).offset);
+    partition_->heap().prefetch(filter.view().record(hit.slot));
   SearchResult result;
   result.lsn = pinned;
   result.ef_search = ef;
