@@ -45,7 +45,7 @@ Result<uint64_t> Partition::apply_upsert(const LogRecord& record) {
 Status Partition::write_point(const PointRecord& point, std::span<const float> vector,
                               const LogRecord& record) {
   const std::string sid = storage_id(point.ns, point.id);
-  const uint32_t hash = hash_of(sid);
+  const uint64_t hash = hash_of(sid);
   TRY_ASSIGN(const std::optional<Slot> old, find_living(sid, hash));
   TRY_ASSIGN(const Slot slot, slots_->allocate());
 
@@ -100,7 +100,7 @@ Result<uint64_t> Partition::apply_delete(const LogRecord& record) {
   return removed;
 }
 
-Result<std::optional<Slot>> Partition::find_living(std::string_view sid, uint32_t hash) const {
+Result<std::optional<Slot>> Partition::find_living(std::string_view sid, uint64_t hash) const {
   const SlotTable::View view = slots_->view();
   std::optional<Slot> found;
   Status damage;

@@ -1,7 +1,8 @@
 // Opening, saving and looking up; the application of records is in apply.cc.
 //
 // Arenas of the points store: 1 header, 2 slots, 3 records, 4 dying slots, 16-17 vectors.
-// Arenas of the index store: 1 header, 2 id map, 3 tail, 4-6 payload index, 16-31 vector index.
+// Arenas of the index store: 1 header, 2 id map, 3 tail, 4-6 payload index, 7 the id map's
+// overflow, 16-31 vector index.
 #include "collection/partition.h"
 
 #include <algorithm>
@@ -102,8 +103,18 @@ Partition::~Partition() {
   delete derived_.load();
 }
 
-uint32_t Partition::hash_of(std::string_view storage_id) const {
-  return static_cast<uint32_t>(hash_bytes(as_bytes(storage_id), hash_seed_) >> 32);
+uint64_t Partition::hash_of(std::string_view storage_id) const {
+  return hash_bytes(as_bytes(storage_id), hash_seed_);
+}
+
+Result<uint64_t> Partition::hash_of_slot(Slot slot) const {
+  const SlotTable::View view = slots_->view();
+  if (slot >= view.count()) {
+    return Status(Code::kCorruption,
+                  "the id map names slot " + std::to_string(slot) + ", of which nothing is known");
+  }
+  TRY_ASSIGN(const Record record, heap_->read(view.record(slot)));
+  return hash_of(storage_id(record.ns, record.id));
 }
 
 Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::string dir,
@@ -168,17 +179,20 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
   TRY_ASSIGN(derived->store, PageStore::open(files_, dir_, manifest));
   TRY_ASSIGN(derived->header_arena, derived->store->arena({.id = 1, .name = "header"}));
   TRY_ASSIGN(Arena * ids, derived->store->arena({.id = 2, .name = "ids", .huge_pages = true}));
+  TRY_ASSIGN(Arena * more_ids, derived->store->arena({.id = 7, .name = "more ids"}));
   TRY_ASSIGN(derived->tail_arena, derived->store->arena({.id = 3, .name = "tail"}));
   IndexHeader header{};
   if (!manifest.arenas.empty()) {
     TRY(check_version(*derived->header_arena));
     TRY_ASSIGN(header, load<IndexHeader>(*derived->header_arena));
     TRY(ids->verify(0, ids->bytes()));
+    TRY(more_ids->verify(0, more_ids->bytes()));
     TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*derived->tail_arena, header.tail));
     for (const Slot slot : slots)
       derived->tail.push(slot);
   }
-  derived->ids = std::make_unique<IdMap>(*ids, header.ids);
+  derived->ids = std::make_unique<IdMap>(*ids, *more_ids, header.ids,
+                                         [this](Slot slot) { return hash_of_slot(slot); });
   TRY_ASSIGN(derived->index, create_ann_index(config_.index, *vectors_, *derived->store, 16));
   TRY_ASSIGN(derived->payload, PayloadIndex::open(*derived->store, 4));
   derived->payload->set_collection(config_.name);

@@ -122,10 +122,11 @@ class Partition {
   Result<uint64_t> apply_delete(const LogRecord& record);
   Status write_point(const PointRecord& point, std::span<const float> vector,
                      const LogRecord& record);
-  Result<std::optional<Slot>> find_living(std::string_view storage_id, uint32_t hash) const;
+  Result<std::optional<Slot>> find_living(std::string_view storage_id, uint64_t hash) const;
   void kill(Slot slot, Lsn lsn, bool has_ttl);
   Status train(Derived& derived);
-  uint32_t hash_of(std::string_view storage_id) const;
+  uint64_t hash_of(std::string_view storage_id) const;
+  Result<uint64_t> hash_of_slot(Slot slot) const;
 
   static constexpr size_t kTrainingSample = 10000;
 
