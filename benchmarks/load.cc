@@ -57,6 +57,8 @@ class Load {
   Result<Phase> ingest();
   /// Waits until the collection says that no point is unlinked; returns at once when it is silent.
   Status wait_until_linked();
+  /// Bytes a point beside vectors, codes, links and the payload index (docs/ENGINE.md).
+  Result<double> point_bytes();
   Result<Phase> search(uint32_t ef, double* recall_out);
 
  private:
@@ -168,6 +170,18 @@ Status Load::wait_until_linked() {
   return {Code::kDeadline, "the points are still not linked into the graph"};
 }
 
+Result<double> Load::point_bytes() {
+  TRY_ASSIGN(const HttpAnswer answer, clients_[0]->request("GET", path_ + "/stats", ""));
+  simdjson::dom::parser parser;
+  simdjson::dom::element stats;
+  uint64_t bytes = 0;
+  if (answer.status != 200 || parser.parse(answer.body).get(stats) != simdjson::SUCCESS ||
+      stats["memory"]["points"].get(bytes) != simdjson::SUCCESS) {
+    return 0.0;  // a server that does not tell
+  }
+  return static_cast<double>(bytes) / static_cast<double>(set_.base.rows);
+}
+
 /// Ids of an answer into found, -1 where there are fewer.
 Status ids_of_answer(std::string_view body, std::span<int32_t> found) {
   thread_local simdjson::dom::parser parser;
@@ -255,6 +269,9 @@ Status run_load(const LoadOptions& options) {
   const double wait_start = wall_seconds();
   TRY(load.wait_until_linked());
   json.number("link_rest_s", wall_seconds() - wait_start);
+  TRY_ASSIGN(const double point_bytes, load.point_bytes());
+  json.number("point_bytes", point_bytes);
+  fmt::print("{:.1f} bytes a point beside vectors, links and payload index\n", point_bytes);
   TRY_ASSIGN(const std::string curve, sweep(load, options, set.queries.rows));
   json.raw("curve", curve);
   TRY(load.drop());

@@ -124,7 +124,7 @@ struct CollectionStats {
   uint64_t tombstones = 0;
   uint64_t memory_bytes_vectors = 0;
   uint64_t memory_bytes_index = 0;   // links
-  uint64_t memory_bytes_points = 0;  // records, slots, id map
+  uint64_t memory_bytes_points = 0;  // records, slots, id map, tail
   uint64_t memory_bytes_payload = 0;
   uint32_t payload_fields = 0;   // metadata fields that are indexed
   uint32_t payload_dropped = 0;  // groups of values that outgrew the limit and are not

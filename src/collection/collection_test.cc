@@ -100,6 +100,27 @@ TEST_F(CollectionTest, AnswersWhatWasUpserted) {
   EXPECT_EQ(point->created_at, 1'700'000'000u);
 }
 
+/// docs/ENGINE.md defines what is counted: ids are, the metadata's text is not.
+TEST_F(CollectionTest, PointTakesAtMostFortyBytesBesideItsVectorAndMetadata) {
+  constexpr int kPoints = 100'000;
+  const std::string metadata = R"({"lexfile":"20","pos":"noun"})";
+  for (int i = 0; i < kPoints;) {
+    UpsertRequest request;
+    for (const int end = i + 1000; i < end; ++i) {
+      std::string id = std::to_string(i);
+      id.insert(0, 12 - id.size(), '0');
+      request.points.push_back({id, std::nullopt, {}, metadata, std::nullopt});
+    }
+    ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  }
+  const CollectionStats stats = collection_->stats();
+  ASSERT_EQ(stats.points, kPoints);
+  const double all = static_cast<double>(stats.memory_bytes_points) / kPoints;
+  const double bytes = all - static_cast<double>(metadata.size());
+  RecordProperty("bytes_a_point", std::to_string(bytes));
+  EXPECT_LE(bytes, 40);
+}
+
 TEST_F(CollectionTest, UpsertReplaces) {
   put("a", {0, 0, 0, 0}, R"({"k":1})");
   put("a", {5, 0, 0, 0}, R"({"k":2})");

@@ -129,7 +129,8 @@ CollectionStats CollectionImpl::stats() {
   stats.memory_bytes_vectors = partition_->vectors().memory_bytes();
   stats.memory_bytes_index = derived.index->memory_bytes();
   stats.memory_bytes_points = partition_->slots().memory_bytes() +
-                              partition_->heap().memory_bytes() + derived.ids->memory_bytes();
+                              partition_->heap().memory_bytes() + derived.ids->memory_bytes() +
+                              derived.tail.memory_bytes();
   stats.memory_bytes_payload = derived.payload->memory_bytes();
   stats.payload_fields = derived.payload->fields();
   stats.payload_dropped = derived.payload->dropped();

@@ -33,8 +33,14 @@ void Tail::snapshot(std::vector<Slot>& slots) const {
     slots.push_back(at(position));
 }
 
+void Tail::holds_more(Slot slot) {
+  const size_t before = holds_.capacity();
+  holds_.resize(std::max<size_t>(size_t{slot} + 1, holds_.size() * 2));
+  memory_bytes_ += (holds_.capacity() - before) / 8;
+}
+
 void Tail::push(Slot slot) {
-  if (slot >= holds_.size()) holds_.resize(std::max<size_t>(size_t{slot} + 1, holds_.size() * 2));
+  if (slot >= holds_.size()) holds_more(slot);
   if (holds_[slot]) return;
   holds_[slot] = true;
   const uint64_t end = end_.load(std::memory_order_relaxed);
@@ -42,6 +48,7 @@ void Tail::push(Slot slot) {
   auto& place = chunks_[end / kChunkSlots % kChunks];
   if (end % kChunkSlots == 0) {
     place.store(std::make_unique<Chunk>().release(), std::memory_order_release);
+    memory_bytes_ += sizeof(Chunk);
   }
   place.load(std::memory_order_relaxed)
       ->slots[end % kChunkSlots]
@@ -72,6 +79,7 @@ void Tail::pop(size_t count) {
     auto& place = chunks_[retired.place];
     if (place.load() == retired.chunk) place.store(nullptr);
     delete retired.chunk;
+    memory_bytes_ -= sizeof(Chunk);
     return true;
   });
 }

@@ -31,6 +31,7 @@ class Tail {
   uint64_t size() const {
     return end_.load(std::memory_order_acquire) - begin_.load(std::memory_order_acquire);
   }
+  uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 
   // ---- the lane only
   /// Nothing when the slot is in the tail already: one that died there and was given out again
@@ -50,12 +51,14 @@ class Tail {
     Chunk* chunk;
   };
   Slot at(uint64_t position) const;
+  void holds_more(Slot slot);
 
   std::array<std::atomic<Chunk*>, kChunks> chunks_{};
   std::atomic<uint64_t> begin_{0};
   std::atomic<uint64_t> end_{0};
   std::vector<Retired> retired_;
   std::vector<bool> holds_;  // by slot
+  std::atomic<uint64_t> memory_bytes_{sizeof(chunks_)};
 };
 
 }  // namespace ferres
