@@ -126,6 +126,10 @@ class CodeSpace final : public Space {
       out[i] = std::isnan(out[i]) ? std::numeric_limits<float>::max() : out[i];
   }
 
+  bool same(Slot a, Slot b) const override {
+    return std::memcmp(code(a), code(b), quantizer_->code_bytes()) == 0;
+  }
+
   bool unverified() const override { return !codes_->all_verified(); }
   Result<size_t> keep_verified(Slot* slots, size_t count) const override {
     size_t kept = 0;

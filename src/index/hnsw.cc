@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -132,13 +133,49 @@ Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) cons
     Walk walk(*space_, blocks, s);
     walk.enter();
     walk.run(plan_pool_, note);
+    plan.candidates.resize(s.pool.size());
+    for (uint32_t i = 0; i < s.pool.size(); ++i)
+      plan.candidates[i] = {s.pool.distance(i), s.pool.slot(i)};
+    look_past_copies(blocks, plan);
   });
   if (!s.damage.ok()) return std::move(s.damage);
-  plan.candidates.resize(s.pool.size());
-  for (uint32_t i = 0; i < s.pool.size(); ++i)
-    plan.candidates[i] = {s.pool.distance(i), s.pool.slot(i)};
   choose_neighbours(*space_, plan.candidates, graph_->lanes_max(), plan.choices);
   return {};
+}
+
+/// Where all candidates are copies of one point, half of them make room for what the copies lead
+/// to: so each copy leads out of their midst.
+template <class Blocks>
+void HnswIndex::look_past_copies(const Blocks& blocks, PointPlan& plan) const {
+  WalkScratch& s = scratch();
+  std::vector<Hit>& candidates = plan.candidates;
+  if (!s.damage.ok() || candidates.size() < plan_pool_ ||
+      !space_->same(candidates.front().slot, candidates.back().slot)) {
+    return;
+  }
+  const size_t copies = candidates.size() / 2;
+  std::vector<Slot> out;
+  for (const Hit& copy : candidates) {
+    const uint32_t count = blocks.read(copy.slot, s.ids);
+    std::copy_if(s.ids, s.ids + count, std::back_inserter(out), [&](Slot slot) {
+      return slot < space_->slots() && !space_->same(slot, copy.slot);
+    });
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  candidates.resize(copies);
+  for (const Hit& copy : candidates)  // others may lie between copies
+    std::erase(out, copy.slot);
+  std::vector<float> distances(out.size());
+  space_->score(s.query, out.data(), out.size(), distances.data());
+  for (size_t i = 0; i < out.size(); ++i) {
+    plan.scored.put(out[i], distances[i]);
+    candidates.push_back({distances[i], out[i]});
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Hit& a, const Hit& b) {
+    return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
+  });
+  if (candidates.size() > plan_pool_) candidates.resize(plan_pool_);
 }
 
 Result<std::unique_ptr<ANNIndex::Plan>> HnswIndex::plan_point(std::span<const float> vector) const {

@@ -65,6 +65,8 @@ class HnswIndex : public ANNIndex {
 
   Status check_dimension(std::span<const float> vector) const;
   Status make_plan(std::span<const float> vector, PointPlan& plan) const;
+  template <class Blocks>
+  void look_past_copies(const Blocks& blocks, PointPlan& plan) const;
   /// Brings a plan up to date; chooses again when that changed its candidates.
   void refresh_plan(Slot slot, PointPlan& plan) const;
   /// Searches for the stored points that are due, drawn from all, and mends the graph where it does

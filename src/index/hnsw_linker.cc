@@ -2,6 +2,7 @@
 #include "index/hnsw_linker.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -20,6 +21,8 @@ constexpr size_t kInNeighboursOffered = 16;
 // One lane in so many may be kept.
 constexpr uint32_t kKeptShare = 8;
 constexpr size_t kGroup = 4;
+// Of the longest edge: copies seem to lie within it of each other.
+constexpr float kCopyShare = 0.02f;
 
 /// Whether a point at `between` from a candidate makes the candidate, at `distance`, superfluous.
 bool occludes(const Space& space, float between, float distance) {
@@ -39,6 +42,9 @@ bool any_occludes(const Space& space, const Hit& candidate, std::span<const Slot
     space.between(candidate.slot, slots.subspan(done, n), between);
     for (size_t i = 0; i < n; ++i) {
       if (occludes(space, between[i], candidate.distance)) return true;
+      // A second copy of a point shows no way that the first does not: without this, copies fill
+      // all lanes of each other, and nothing leads out.
+      if (space.same(candidate.slot, slots[done + i])) return true;
     }
   }
   return false;
@@ -126,6 +132,12 @@ int HnswLinker::longest_droppable(Slot from, std::span<const bool> eligible,
   }
 }
 
+/// Whether it is worth looking if the ends of two edges of a block are copies, one of another.
+bool HnswLinker::may_be_copies(float length, float other, float between, float longest) const {
+  const float close = kCopyShare * std::fabs(longest);
+  return std::fabs(length - other) <= close && (!space_.triangles() || between <= close);
+}
+
 Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
   if (graph_.find_lane(offer.from, offer.to) >= 0) return true;
   const HnswGraph::Lanes lanes = graph_.lanes(offer.from);
@@ -135,7 +147,8 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
   }
   float to_new[kLanesMax];
   distances_from(offer.to, lanes, known, to_new);
-  bool occluded = false;        // by a shorter edge
+  const float longest = *std::max_element(lanes.lengths, lanes.lengths + lanes.count);
+  bool occluded = false;        // by a shorter edge, or by one to a copy
   bool beaten[kLanesMax] = {};  // longer edges that the newcomer occludes
   bool fillers[kLanesMax] = {};
   bool all[kLanesMax] = {};
@@ -143,7 +156,10 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
     all[i] = true;
     fillers[i] = lanes.filler(i);
     if (fillers[i]) continue;
-    if (lanes.lengths[i] < offer.length) {
+    if (may_be_copies(lanes.lengths[i], offer.length, to_new[i], longest) &&
+        space_.same(lanes.slot(i), offer.to)) {
+      occluded = true;
+    } else if (lanes.lengths[i] < offer.length) {
       occluded = occluded || occludes(space_, to_new[i], offer.length);
     } else {
       beaten[i] = occludes(space_, to_new[i], lanes.lengths[i]);
@@ -234,11 +250,15 @@ int HnswLinker::lane_to_give(const Offer& offer, bool last_anchors) const {
   const HnswGraph::Lanes lanes = graph_.lanes(offer.from);
   const uint64_t rank = graph_.head(offer.to).rank;
   int lane = -1;
-  for (uint32_t i = 0; i < lanes.count; ++i) {
-    const Slot target = lanes.slot(i);
-    const bool may_go =
-        last_anchors ? graph_.head(target).rank > rank : graph_.droppable(offer.from, target);
-    if (may_go && (lane < 0 || lanes.lengths[i] > lanes.lengths[lane])) lane = static_cast<int>(i);
+  for (const bool filler : {true, false}) {
+    for (uint32_t i = 0; i < lanes.count; ++i) {
+      const Slot target = lanes.slot(i);
+      const bool may_go =
+          last_anchors ? graph_.head(target).rank > rank : graph_.droppable(offer.from, target);
+      if (!may_go || lanes.filler(i) != filler) continue;
+      if (lane < 0 || lanes.lengths[i] > lanes.lengths[lane]) lane = static_cast<int>(i);
+    }
+    if (lane >= 0) break;
   }
   return lane;
 }

@@ -63,6 +63,7 @@ class HnswLinker {
     float length = 0;
   };
 
+  bool may_be_copies(float length, float other, float between, float longest) const;
   Result<bool> offer(const Offer& offer, const SlotMap& known);
   void distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known, float* out);
   /// The longest edge among `eligible` lanes that may go, or -1.

@@ -398,6 +398,26 @@ TEST_P(Hnsw, AuditFindsAPointThatNothingLeadsTo) {
   EXPECT_GE(bench.index().audit().unreachable, 1u);
 }
 
+// Many copies of few points stand in the way to the points that are not copied.
+TEST_P(Hnsw, CopiesDoNotHideWhatIsNotCopied) {
+  IndexBench bench("copies", Metric::kCosine, 4, GetParam().config());
+  std::vector<Vector> points;
+  for (int i = 0; i < 50; ++i)
+    points.push_back({static_cast<float>(i), 1, 2, 3});
+  Slot slot = 0;
+  for (const Vector& point : points)
+    bench.add(slot++, point);
+  for (int copy = 0; copy < 120; ++copy) {
+    for (int i = 0; i < 20; ++i)
+      bench.add(slot++, {1, 2, 3, static_cast<float>(i)});
+    if (copy % 10 != 9) continue;
+    uint32_t missed = 0;
+    for (Slot wanted = 0; wanted < points.size(); ++wanted)
+      missed += bench.search(points[wanted], 1, 50)[0].slot != wanted;
+    EXPECT_EQ(missed, 0u) << copy;
+  }
+}
+
 TEST_P(Hnsw, SameSeedAndOrderGiveTheSameGraph) {
   std::vector<std::vector<Hit>> answers[2];
   for (auto& answer : answers) {

@@ -60,6 +60,9 @@ class Space {
     return distance;
   }
 
+  /// Nothing tells the two apart: copies of one point, or as good as that.
+  virtual bool same(Slot a, Slot b) const = 0;
+
   /// Until the scrub is through, pages are checked before their first use: moves the slots that may
   /// be scored to the front and returns how many. Damaged codes are left out, for they can be made
   /// again; a damaged full vector is kCorruption.

@@ -54,6 +54,11 @@ class VectorSpace final : public Space {
     score_between(vectors_, vectors_.view(), from, to, out);
   }
 
+  bool same(Slot a, Slot b) const override {
+    const VectorView view = vectors_.view();
+    return std::memcmp(view.row(a), view.row(b), vectors_.dim() * sizeof(float)) == 0;
+  }
+
   bool unverified() const override { return !vectors_.all_verified(); }
   Result<size_t> keep_verified(Slot* slots, size_t count) const override {
     for (size_t i = 0; i < count; ++i)
