@@ -1,13 +1,13 @@
 // The payload index against the evaluation of every document, under random documents and filters,
 // updates, deletions and restarts from a simulated disk. A failure prints its seed; FERRES_SEED=n
 // runs that one alone, FERRES_ROUNDS=n more or fewer seeds than 100.
-#include <cstdlib>
 #include <map>
 
 #include <gtest/gtest.h>
 
 #include "base/epoch.h"
 #include "base/sim_files.h"
+#include "base/test_settings.h"
 #include "payload/payload_index.h"
 #include "payload/test_payload.h"
 
@@ -121,17 +121,6 @@ class World {
   uint64_t found_ = 0;
   uint64_t unsure_ = 0;
 };
-
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
-/// First and last seed of a test that runs `rounds` of them.
-std::pair<uint64_t, uint64_t> seeds(uint64_t rounds) {
-  const uint64_t only = setting("FERRES_SEED", 0);
-  return only != 0 ? std::pair(only, only) : std::pair(uint64_t{1}, rounds);
-}
 
 TEST(PayloadRandom, AnswersAsTheDocumentsDo) {
   uint64_t found = 0;

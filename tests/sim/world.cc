@@ -1,16 +1,9 @@
 // See world.h.
 #include "sim/world.h"
 
-#include <cstdlib>
-
 #include "base/logging.h"
 
 namespace ferres::sim {
-
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 DatabaseOptions small_options() {
   DatabaseOptions options;

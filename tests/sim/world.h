@@ -11,14 +11,12 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/sim_files.h"
+#include "base/test_settings.h"
 #include "db/database.h"
 
 namespace ferres::sim {
 
 inline constexpr uint64_t kStartMicros = 1'750'000'000'000'000;  // some day in 2025
-
-/// A number from the environment, or the default.
-uint64_t setting(const char* name, uint64_t otherwise);
 
 /// Small limits, so that a short run meets segments, checkpoints, the tail and the graph.
 DatabaseOptions small_options();
