@@ -3,13 +3,15 @@
 //   restart      117 k points, kill -9, a log tail of 100 k: time to a correct search
 //   collections  1 000 collections of 100 points: open, idle CPU, files, memory
 //   checkpoint   500 k x 384 under writes: write stalls and reads while it runs
-//   ingest       p99 of searches, alone and beside an ingest on the other CPU
+//   ingest       searches alone and beside an ingest on the other CPU; takes a data set
+//   (wordnet384)
 // DIR is empty or not there; what the run put there is removed. Prints one JSON object.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,7 +23,9 @@
 #include "base/random.h"
 #include "db/database.h"
 #include "folder.h"
+#include "local.h"
 #include "measure.h"
+#include "npy.h"
 
 namespace ferres::bench {
 namespace {
@@ -232,60 +236,108 @@ JsonObject checkpoint(const std::string& dir) {
   return json;
 }
 
-/// Searches on one CPU, alone and beside an ingest whose only thread has the other.
-JsonObject ingest(const std::string& dir) {
-  constexpr uint64_t kPoints = 50'000;
+/// Writes rows in order, from the first again when they are through, until it is told to stop.
+struct Ingest {
+  size_t points_per_write = 0;
+  size_t next = 0;
+  size_t first = 0;
+
+  void run(Collection& collection, const Matrix<float>& rows, const std::atomic<bool>& done) {
+    Writer writer(collection);
+    while (!done) {
+      UpsertRequest request;
+      for (size_t i = 0; i < points_per_write; ++i) {
+        request.points.push_back(make_point(std::to_string(next), rows.row(next)));
+        if (++next == rows.rows) next = first;
+      }
+      writer.upsert(std::move(request));
+    }
+    CHECK(writer.drain().ok());
+  }
+};
+
+/// What searches took, as the time of the CPU: they wait for nothing, and what else runs on the
+/// machine does not count.
+struct Searches {
+  std::vector<double> micros;
+  std::vector<double> tails;  // how many points were not linked
+
+  void run(Collection& collection, const Matrix<float>& queries) {
+    constexpr size_t kSearches = 6000;
+    for (size_t i = 0; i < kSearches; ++i) {
+      SearchRequest request;
+      const auto query = queries.row(i % queries.rows);
+      request.vector.assign(query.begin(), query.end());
+      request.ef_search = 64;
+      const double start = thread_cpu_seconds();
+      CHECK(collection.search(request).ok());
+      micros.push_back((thread_cpu_seconds() - start) * 1e6);
+      if (i % 16 == 0) tails.push_back(static_cast<double>(collection.stats().unlinked_points));
+    }
+  }
+};
+
+/// Searches on one CPU, alone and beside an ingest whose only thread has the other. `steady` writes
+/// 100 points at a time, `bulk` 1 000; both keep four writes under way.
+JsonObject ingest(const std::string& dir, const std::string& data) {
+  constexpr size_t kPoints = 50'000;
   constexpr int kRounds = 5;
+  const auto base = read_vectors(data + "/base.npy");
+  const auto queries = read_vectors(data + "/queries.npy");
+  if (!base.ok() || !queries.ok() || base->rows <= kPoints) {
+    std::fprintf(stderr, "%s: no base.npy of more than %zu rows and queries.npy\n", data.c_str(),
+                 kPoints);
+    std::abort();
+  }
   pin_thread(1);  // threads started from here stay on that CPU
   Process process(dir, {}, 1);
-  const auto collection = *process.database().create(config("c", kDim, "auto"));
-  fill(*collection, 0, kPoints, kDim);
-  CHECK(collection->link_all().ok());
-  uint64_t query = 0;
-  const auto p99_of_searches = [&](uint64_t count) {
-    std::vector<double> micros;
-    for (uint64_t i = 0; i < count; ++i) {
-      SearchRequest request;
-      request.vector = vector_of(kPoints * 10 + query++, kDim);
-      request.limit = 10;
-      request.ef_search = 64;
-      const double start = wall_seconds();
-      CHECK(collection->search(request).ok());
-      micros.push_back((wall_seconds() - start) * 1e6);
-    }
-    return percentile(micros, 0.99);
-  };
-  std::vector<double> idle;
-  std::vector<double> busy;
-  std::vector<double> ratios;
-  std::atomic<uint64_t> written{0};
-  for (int round = 0; round < kRounds; ++round) {
-    std::atomic<bool> done{false};
-    std::thread writer;
-    std::thread reader([&] {
-      pin_thread(0);
-      idle.push_back(p99_of_searches(10'000));
-      writer = std::thread([&] {
-        pin_thread(1);
-        for (uint64_t i = 0; !done; i += 100) {
-          const uint64_t from = kPoints + i % kPoints;
-          fill(*collection, from, from + 100, kDim);
-          written += 100;
-        }
-      });
-      busy.push_back(p99_of_searches(10'000));
-      done = true;
-    });
-    reader.join();
-    writer.join();
-    CHECK(collection->link_all().ok());
-    ratios.push_back(busy.back() / idle.back());
-  }
+  const auto columns = static_cast<uint32_t>(base->columns);
+  const auto collection = *process.database().create(config("c", columns, "auto"));
+  Matrix<float> start{kPoints, columns, {}};
+  const auto rows = std::span(base->values).first(kPoints * columns);
+  start.values.assign(rows.begin(), rows.end());
+  CHECK(insert_all(*collection, start, nullptr).ok());
   JsonObject json;
-  json.number("idle_p99_us", percentile(idle, 0.5));
-  json.number("ingest_p99_us", percentile(busy, 0.5));
-  json.number("ratio_median", percentile(ratios, 0.5));
-  json.integer("points_written", written);
+  size_t next = kPoints;
+  for (const auto& [name, points_per_write] :
+       {std::pair("steady", size_t{100}), std::pair("bulk", size_t{1000})}) {
+    Ingest ingest{points_per_write, next, kPoints};
+    std::map<std::string, std::vector<double>> found;
+    for (int round = 0; round < kRounds; ++round) {
+      Searches idle;
+      Searches busy;
+      std::atomic<bool> done{false};
+      std::thread writer;
+      std::thread reader([&] {
+        pin_thread(0);
+        idle.run(*collection, *queries);
+        const size_t before = ingest.next;
+        const double started = wall_seconds();
+        writer = std::thread([&] {
+          pin_thread(1);
+          ingest.run(*collection, *base, done);
+        });
+        busy.run(*collection, *queries);
+        done = true;
+        writer.join();
+        found["points_per_s"].push_back(static_cast<double>(ingest.next - before) /
+                                        (wall_seconds() - started));
+      });
+      reader.join();
+      CHECK(collection->link_all().ok());
+      for (const double share : {0.5, 0.99}) {
+        const std::string p = share == 0.5 ? "p50" : "p99";
+        found["idle_us_" + p].push_back(percentile(idle.micros, share));
+        found["ingest_us_" + p].push_back(percentile(busy.micros, share));
+        found["ratio_" + p].push_back(found["ingest_us_" + p].back() /
+                                      found["idle_us_" + p].back());
+        found["tail_" + p].push_back(percentile(busy.tails, share));
+      }
+    }
+    for (auto& [key, values] : found)
+      json.number((std::string(name) + "_" + key).c_str(), percentile(values, 0.5));
+    next = ingest.next;
+  }
   return json;
 }
 
@@ -297,11 +349,12 @@ int main(int argc, char** argv) {
   const std::map<std::string, JsonObject (*)(const std::string&)> all = {
       {"restart", ferres::bench::restart},
       {"collections", ferres::bench::collections},
-      {"checkpoint", ferres::bench::checkpoint},
-      {"ingest", ferres::bench::ingest}};
-  const auto found = all.find(argc > 1 ? argv[1] : "");
-  if (argc != 3 || *argv[2] == 0 || found == all.end()) {
-    std::fprintf(stderr, "usage: scale_bench restart|collections|checkpoint|ingest DIR\n");
+      {"checkpoint", ferres::bench::checkpoint}};
+  const std::string mode = argc > 1 ? argv[1] : "";
+  const bool ingest = mode == "ingest";
+  if (argc != (ingest ? 4 : 3) || *argv[2] == 0 || (!ingest && !all.contains(mode))) {
+    std::fprintf(stderr,
+                 "usage: scale_bench restart|collections|checkpoint DIR | ingest DIR DATA\n");
     return 2;
   }
   using ferres::bench::Folder;
@@ -310,6 +363,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "scale_bench: %s\n", std::string(folder.error().message()).c_str());
     return 2;
   }
-  std::printf("%s\n", found->second(folder->path()).str().c_str());
+  const JsonObject json =
+      ingest ? ferres::bench::ingest(folder->path(), argv[3]) : all.at(mode)(folder->path());
+  std::printf("%s\n", json.str().c_str());
   return 0;
 }
