@@ -140,7 +140,8 @@ struct CollectionOptions {
   uint64_t checkpoint_log_bytes = 256ull << 20;       // checkpoint when a replay would read more
   uint64_t checkpoint_micros = 300ull * 1000 * 1000;  // or when this old and something changed
   uint64_t flat_points_max = 2000;                    // below: no graph, exact scan
-  uint64_t tail_points_max = 4096;  // writers wait while more points than this are unlinked
+  /// Writers wait while more points than this are unlinked: every search scans them (ENGINE.md).
+  uint64_t tail_points_max = 256;
   uint64_t log_segment_bytes = 64ull << 20;
   /// About how much the payload index may take; 0: a quarter of vectors and links, at least 64 MiB.
   uint64_t payload_bytes_max = 0;

@@ -10,9 +10,10 @@
 namespace ferres {
 namespace {
 
-// A round takes at most this much, so that acknowledgements and maintenance keep alternating.
+// A round takes at most this much, so that acknowledgements and maintenance keep alternating: what
+// a round adds to the tail, every search scans until it is linked.
 constexpr size_t kWritesPerRound = 256;
-constexpr size_t kBytesPerRound = 4 << 20;
+constexpr size_t kBytesPerRound = 1 << 20;
 constexpr size_t kLinkBatch = 64;      // planned together; larger plans would be stale
 constexpr size_t kLinkBatchIdle = 16;  // a write that comes meanwhile waits for no more
 constexpr size_t kReclaimPerRound = 128;

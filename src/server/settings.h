@@ -38,7 +38,7 @@ struct Settings {
   uint64_t checkpoint_seconds = 300;
   uint64_t flat_points_max = 2000;
   uint64_t payload_bytes_max = 0;
-  uint64_t tail_points_max = 4096;
+  uint64_t tail_points_max = 256;
   uint64_t log_segment_bytes = 64ull << 20;
 };
 
