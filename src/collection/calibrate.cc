@@ -5,7 +5,6 @@
 // do: the edges that led past such a point, or through it, are not mended.) Searches with a
 // target_recall ask for it; it runs in short tasks between others.
 #include <algorithm>
-#include <cmath>
 
 #include "base/epoch.h"
 #include "base/logging.h"
@@ -37,8 +36,8 @@ struct CollectionImpl::Calibration {
         truth_ef(std::max(kTruthEf, kTruthEfTimes * neighbours)),
         samples(std::clamp(kNeighbours / neighbours, kSamplesMin, kSamplesMax)),
         random(seed) {
-    for (double ef = k; ef < truth_ef; ef = std::ceil(ef * kEfStep))
-      efs.push_back(static_cast<uint32_t>(ef));
+    for (uint32_t ef = k; ef < truth_ef; ef += ef / 2 + 1)
+      efs.push_back(ef);
     found.resize(efs.size());
   }
 
