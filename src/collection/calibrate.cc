@@ -22,7 +22,6 @@ constexpr uint32_t kSamplesMin = 100;
 constexpr uint32_t kSamplesMax = 2000;
 constexpr uint32_t kTruthEf = 2000;       // of the walk that answers are compared with, or
 constexpr uint32_t kTruthEfTimes = 8;     // so many times k
-constexpr double kEfStep = 1.5;           // between two places of the curve
 constexpr uint32_t kUnmeasuredEf = 400;   // until it is measured, or
 constexpr uint32_t kUnmeasuredTimes = 4;  // so many times k: enough for nearly all data
 constexpr int kDrawsMax = 64;             // to meet a point that has a vector
