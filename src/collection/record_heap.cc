@@ -3,11 +3,11 @@
 #include "collection/record_heap.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <string>
 
 #include "base/coding.h"
+#include "base/size_class.h"
 
 namespace ferres {
 namespace {
@@ -23,27 +23,10 @@ constexpr uint64_t kSecondsMax = (uint64_t{1} << 36) - 1;
 constexpr uint64_t kLengthsMax = 5 + (3 * 10) + 8;  // of all that stands before the texts
 constexpr uint64_t kBlockBytesMin = 8;              // of a free block's link
 
-constexpr uint64_t kStep = RecordHeap::kAlignment;
-constexpr uint64_t kFineBytes = 512;
-constexpr uint32_t kFineClasses = kFineBytes / kStep;
-constexpr uint32_t kPerDoubling = 16;
+using Classes = SizeClasses<RecordHeap::kAlignment, 512, 16>;
 
-/// The smallest class that holds so many bytes.
 uint32_t class_of(uint64_t bytes) {
-  if (bytes <= kFineBytes) {
-    return static_cast<uint32_t>((std::max(bytes, kBlockBytesMin) + kStep - 1) / kStep) - 1;
-  }
-  const uint32_t doubling = std::bit_width(bytes - 1) - std::bit_width(kFineBytes);
-  const uint64_t step = (kFineBytes << doubling) / kPerDoubling;
-  return kFineClasses + doubling * kPerDoubling +
-         static_cast<uint32_t>((bytes - (kFineBytes << doubling) + step - 1) / step) - 1;
-}
-
-uint64_t class_bytes(uint32_t size_class) {
-  if (size_class < kFineClasses) return (uint64_t{size_class} + 1) * kStep;
-  const uint32_t doubling = (size_class - kFineClasses) / kPerDoubling;
-  const uint64_t steps = (size_class - kFineClasses) % kPerDoubling + 1;
-  return (kFineBytes << doubling) + steps * ((kFineBytes << doubling) / kPerDoubling);
+  return Classes::of(std::max(bytes, kBlockBytesMin));
 }
 
 /// What stands before a record's texts.
@@ -63,7 +46,8 @@ Result<Lengths> read_lengths(const Arena& arena, const Arena::Range& range, uint
   const auto damaged = [&] {
     return Status(Code::kCorruption, "no record at offset " + std::to_string(offset));
   };
-  if (offset < kBlockBytesMin || offset % kStep != 0 || offset >= range.bytes) return damaged();
+  if (offset < kBlockBytesMin || offset % RecordHeap::kAlignment != 0 || offset >= range.bytes)
+    return damaged();
   const uint64_t left = range.bytes - offset;
   TRY(arena.verify(offset, std::min(left, kLengthsMax)));
   Reader reader({range.base + offset, std::min(left, kLengthsMax)});
@@ -115,16 +99,16 @@ Result<uint64_t> RecordHeap::take_block(uint32_t size_class) {
     const uint64_t offset = first;
     TRY(arena_->verify(offset, sizeof(uint64_t)));
     const uint64_t next = load_u64(arena_->base() + offset);
-    if (next % kStep != 0 || next >= header_.end) {
+    if (next % RecordHeap::kAlignment != 0 || next >= header_.end) {
       return Status(Code::kCorruption, "the free record at " + std::to_string(offset) +
                                            " names none at " + std::to_string(next));
     }
     first = next;
-    header_.free_bytes -= class_bytes(size_class);
+    header_.free_bytes -= Classes::bytes(size_class);
     return offset;
   }
   const uint64_t offset = header_.end;
-  const uint64_t end = offset + class_bytes(size_class);
+  const uint64_t end = offset + Classes::bytes(size_class);
   if (end > arena_->bytes()) {
     const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
     TRY(arena_->grow((end + step - 1) / step * step));
@@ -166,7 +150,7 @@ void RecordHeap::free(uint64_t offset) {
   if (size_class >= kClasses) return;
   store_u64(arena_->mutate(offset, sizeof(uint64_t)), header_.free[size_class]);
   header_.free[size_class] = offset;
-  header_.free_bytes += class_bytes(size_class);
+  header_.free_bytes += Classes::bytes(size_class);
 }
 
 }  // namespace ferres
