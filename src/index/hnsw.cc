@@ -54,6 +54,13 @@ uint32_t layers(const GraphView& view) {
   return view.root() == kNoSlot ? 0 : 2;
 }
 
+void keep_nearest(std::vector<Hit>& candidates, size_t count) {
+  std::sort(candidates.begin(), candidates.end(), [](const Hit& a, const Hit& b) {
+    return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
+  });
+  if (candidates.size() > count) candidates.resize(count);
+}
+
 WalkScratch& fresh_scratch() {
   WalkScratch& s = scratch();
   s.scored = s.rejected = 0;
@@ -172,10 +179,7 @@ void HnswIndex::look_past_copies(const Blocks& blocks, PointPlan& plan) const {
     plan.scored.put(out[i], distances[i]);
     candidates.push_back({distances[i], out[i]});
   }
-  std::sort(candidates.begin(), candidates.end(), [](const Hit& a, const Hit& b) {
-    return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
-  });
-  if (candidates.size() > plan_pool_) candidates.resize(plan_pool_);
+  keep_nearest(candidates, plan_pool_);
 }
 
 Result<std::unique_ptr<ANNIndex::Plan>> HnswIndex::plan_point(std::span<const float> vector) const {
@@ -216,10 +220,7 @@ void HnswIndex::refresh_plan(Slot slot, PointPlan& plan) const {
     changed = true;
   }
   if (!changed) return;
-  std::sort(candidates.begin(), candidates.end(), [](const Hit& a, const Hit& b) {
-    return candidate_key(a.distance, a.slot) < candidate_key(b.distance, b.slot);
-  });
-  if (candidates.size() > plan_pool_) candidates.resize(plan_pool_);
+  keep_nearest(candidates, plan_pool_);
   choose_neighbours(*space_, candidates, graph_->lanes_max(), plan.choices);
 }
 
