@@ -3,7 +3,7 @@
 // nothing. The queries are those that people asked; before there are enough of them, points of the
 // collection, searched for as if they were not in it. (That takes a little more than new queries
 // do: the edges that led past such a point, or through it, are not mended.) Searches with a
-// target_recall ask for it; it runs in short tasks between others.
+// target_recall ask for it; it runs in short tasks between others, a query each.
 #include <algorithm>
 
 #include "base/epoch.h"
@@ -14,7 +14,6 @@
 namespace ferres {
 namespace {
 
-constexpr uint32_t kSamplesPerTask = 16;
 // So many neighbours are compared, spread over so many points: an error of about half a point at a
 // recall of 0.95, and less at more.
 constexpr uint32_t kNeighbours = 20'000;
@@ -140,7 +139,7 @@ void CollectionImpl::calibrate_in_background(std::shared_ptr<Calibration> calibr
       const MutexLock lock(base->mutex_);
       if (base->closing_) return;
     }
-    const Status status = base->calibrate_on_some(*calibration, kSamplesPerTask);
+    const Status status = base->calibrate_on_some(*calibration, 1);
     if (!status.ok() && status.code() != Code::kUnavailable) {
       log_warning("recall.calibration",
                   {{"collection", base->config_.name}, {"reason", std::string(status.message())}});
@@ -156,7 +155,10 @@ void CollectionImpl::calibrate_in_background(std::shared_ptr<Calibration> calibr
 /// The pool that a search walks with.
 uint32_t CollectionImpl::ef_of(const SearchRequest& request, std::span<const float> query) {
   if (request.ef_search != 0) return std::max(request.ef_search, request.limit);
-  if (!request.target_recall || request.exact) {
+  // A flat index finds all there is, and so does the scan of what is not linked.
+  const bool graph =
+      config_.index.type != "flat" && partition_->live_points() > options_.flat_points_max;
+  if (!request.target_recall || request.exact || !graph) {
     return std::max(partition_->derived().index->current_ef_search(), request.limit);
   }
   const RecallCurves::Answer answer = recall_curves_.ask(

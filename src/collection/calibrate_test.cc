@@ -138,6 +138,13 @@ TEST_F(CalibrateTest, EndsWithTheCollection) {
   executor_.run_all();
 }
 
+TEST_F(CalibrateTest, NothingIsMeasuredWithoutAGraph) {
+  fill(100);
+  executor_.run_all();
+  search(vector(), 0.9, false);
+  EXPECT_FALSE(executor_.run_one());
+}
+
 TEST_F(CalibrateTest, AnEmptyCollectionAnswersNothing) {
   EXPECT_TRUE(search(vector(), 0.9, false).hits.empty());
   executor_.run_all();
