@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "base/random.h"
+#include "collection/partition.h"
 
 namespace ferres {
 namespace {
@@ -349,6 +350,35 @@ TEST_F(CollectionTest, DeadPointsDoNotPileUpWhileWritesKeepComing) {
   EXPECT_EQ(count(), size_t{kLiving} * kBatch);
   // 8 000 die. The bound of the lane, what may come in a round, and what waits for an epoch.
   EXPECT_LT(dead_max, 2000u);
+}
+
+// Slots keep a few bits of a namespace's hash: two names with the same bits stay apart.
+TEST_F(CollectionTest, NamespacesWithTheSameTagStayApart) {
+  options_.payload_bytes_max = 1;  // the index of names is given up: records are asked
+  reopen(false);
+  std::string other = "tenant-0";
+  for (int i = 1; namespace_tag(other) != namespace_tag("tenant"); ++i)
+    other = "tenant-" + std::to_string(i);
+  put("mine", {1, 0, 0, 0}, R"({"n":1})", "tenant");
+  put("theirs", {1, 0, 0, 0}, R"({"n":1})", other);
+  put("both", {0, 1, 0, 0}, R"({"n":2})", "tenant");
+  put("both", {0, 0, 1, 0}, R"({"n":3})", other);
+  const Predicate one = *Predicate::parse(R"({"n":1})");
+  for (const Predicate* filter : {static_cast<const Predicate*>(nullptr), &one}) {
+    for (const std::string& id : search({1, 0, 0, 0}, 10, filter, "tenant"))
+      EXPECT_NE(id, "theirs");
+    for (const std::string& id : search({1, 0, 0, 0}, 10, filter, other))
+      EXPECT_NE(id, "mine");
+    ListRequest request;
+    request.ns = "tenant";
+    request.filter = filter;
+    EXPECT_EQ(collection_->list(request)->total, filter == nullptr ? 2u : 1u);
+  }
+  EXPECT_FALSE(collection_->get("theirs", "tenant").ok());
+  EXPECT_EQ(collection_->get("both", "tenant")->metadata_json, R"({"n":2})");
+  EXPECT_EQ(remove("theirs", "tenant"), 0u);
+  EXPECT_EQ(remove("both", "tenant"), 1u);
+  EXPECT_EQ(collection_->get("both", other)->metadata_json, R"({"n":3})");
 }
 
 }  // namespace
