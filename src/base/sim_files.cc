@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/mutex.h"
 #include "base/random.h"
@@ -201,11 +202,18 @@ class SimFiles::State::OpenFile : public File {
     if ((offset | address | at.size()) % kSimPageBytes != 0 || offset + at.size() > end_max) {
       return {Code::kInvalidArgument, path_ + ": map: not aligned or beyond the end (simulated)"};
     }
-    // Fresh memory in place of the caller's, as a mapping of a file would be.
-    void* const where = ::mmap(at.data(), at.size(), PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+    // A mapping of a real file, if one in memory: what is advised to leave memory is read again.
+    std::vector<std::byte> content(at.size());
+    (void)node_->seen.read(offset, content);
+    const int file = ::memfd_create("simulated", MFD_CLOEXEC);
+    const bool copied =
+        file >= 0 &&
+        ::write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size());
+    void* const where = copied ? ::mmap(at.data(), at.size(), PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_FIXED, file, 0)
+                               : MAP_FAILED;
+    if (file >= 0) ::close(file);
     if (where == MAP_FAILED) return {Code::kIo, path_ + ": map: no memory (simulated)"};
-    (void)node_->seen.read(offset, at);
     return {};
   }
 

@@ -61,13 +61,19 @@ Status Arena::move_to_tier(uint64_t bytes) {
   for (uint64_t page = 0; page < std::min(pages, uint64_t{state_->opened.size()}); ++page)
     if (!all_verified()) check_in_place(old, page).ignore();  // kept as the store's damage
   const MutexLock lock(state_->move_mutex);
-  for (uint64_t page = 0; page < pages; ++page) {
-    const uint8_t state = old.state(page).load(std::memory_order_acquire);
-    const bool mapped = page < state_->opened.size() && state_->opened[page].file != 0;
-    if ((state & page_state::kTouched) == 0 && !mapped) continue;  // zeros
-    std::memcpy(next->page(page), old.page(page), kPageBytes);
-    next->state(page).store(state | page_state::kTouched, std::memory_order_relaxed);
-    if ((state & page_state::kTouched) == 0) state_->touched_pages.fetch_add(1);
+  const std::vector<Placed>& placed = state_->placed;
+  const auto mapped = [&](uint64_t page) {
+    return page < placed.size() && placed[page].file != 0 &&
+           (old.state(page).load(std::memory_order_acquire) & page_state::kTouched) == 0;
+  };
+  for (uint64_t first = 0; first < pages;) {
+    uint64_t last = first + 1;
+    while (last < pages && mapped(first) && mapped(last) &&
+           !starts_run(placed[last - 1], placed[last])) {
+      ++last;
+    }
+    bring_over(old, *next, first, last);
+    first = last;
   }
   next->publish_bytes(bytes);
   now_.store(next.get(), std::memory_order_release);
@@ -75,6 +81,29 @@ Status Arena::move_to_tier(uint64_t bytes) {
   state_->store->retired.emplace_back(epoch_advance(), std::move(next));
   state_->staging.reset();
   return {};
+}
+
+/// Pages [first, last) of the old range come into the next one: by mapping their file there too, if
+/// the arena is one that stays on disk and they are unchanged, else by copying.
+void Arena::bring_over(const Reservation& old, const Reservation& next, uint64_t first,
+                       uint64_t last) {
+  const uint8_t bits = old.state(first).load(std::memory_order_acquire);
+  const bool touched = (bits & page_state::kTouched) != 0;
+  const bool placed = first < state_->placed.size() && state_->placed[first].file != 0;
+  if (!touched && !placed) return;  // zeros
+  const bool maps = !touched && state_->spec.residency != Residency::kMemory &&
+                    state_->store->map_run(*this, next, first, last).ok();
+  for (uint64_t page = first; page < last; ++page) {
+    const uint8_t state = old.state(page).load(std::memory_order_acquire);
+    if (!maps) std::memcpy(next.page(page), old.page(page), kPageBytes);
+    const uint8_t in_memory = maps ? 0 : page_state::kTouched;
+    next.state(page).store(state | in_memory, std::memory_order_relaxed);
+    if (!maps && !touched) state_->touched_pages.fetch_add(1);
+  }
+}
+
+void Arena::will_need(uint64_t offset, uint64_t length) const {
+  now_.load(std::memory_order_acquire)->advise_will_need(offset, length);
 }
 
 void Arena::mutate_pages(uint64_t offset, uint64_t length) {

@@ -49,6 +49,9 @@ class Arena {
     return all_verified() ? Status() : verify_pages(offset, length);
   }
   bool all_verified() const { return unverified_.load(std::memory_order_acquire) == 0; }
+  /// Starts reading [offset, offset + length), which is below bytes(), from the disk, and does not
+  /// wait for it. A hint.
+  void will_need(uint64_t offset, uint64_t length) const;
 
   // ---- the lane only
   uint64_t bytes() const { return range().bytes; }
@@ -83,6 +86,7 @@ class Arena {
   void mutate_pages(uint64_t offset, uint64_t length);
   void prepare_page(const Reservation& now, uint64_t page);
   Status move_to_tier(uint64_t bytes);
+  void bring_over(const Reservation& old, const Reservation& next, uint64_t first, uint64_t last);
   bool scrub(uint64_t& left);
   bool move_chunk(uint64_t first);
 

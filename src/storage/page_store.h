@@ -44,11 +44,22 @@ struct StoreManifest {
   std::vector<ArenaEntry> arenas = {};
 };
 
+/// Where the pages of an arena are between checkpoints.
+///   kMemory  in memory, and after opening in the mapped files until the scrub has been there
+///   kMapped  a page is in memory from its first change to the next checkpoint, else mapped from
+///   its
+///            page file: the system keeps what is used and takes it back when memory is short
+///   kDisk    as kMapped, without reading ahead; will_need() asks for what is wanted, and
+///            release_mapped() lets go of what was read
+enum class Residency : uint8_t { kMemory, kMapped, kDisk };
+
 struct ArenaSpec {
   uint32_t id = 0;        // stable on disk, unique within the store
   const char* name = "";  // for messages
   uint64_t bytes_max = 256ull << 30;
-  bool huge_pages = false;  // ask for transparent huge pages: arenas that a search reads at random
+  // Ask for transparent huge pages: arenas that a search reads at random. kMemory alone.
+  bool huge_pages = false;
+  Residency residency = Residency::kMemory;
 };
 
 class PageStore {
@@ -81,6 +92,9 @@ class PageStore {
   /// anonymous huge pages. True while there is more to do.
   bool scrub(uint64_t max_bytes);
   bool all_verified() const;
+
+  /// Lane: takes what kDisk arenas have read out of this process's memory.
+  void release_mapped();
 
   /// Any thread: the first damage found (kCorruption), or ok.
   Status damage() const;

@@ -182,6 +182,7 @@ void PageStore::commit_checkpoint() {
   state_->drop_files(leaving);
   state_->files.push_back(std::move(made));
   state_->next_file = done->number() + 1;
+  state_->map_written(*done);
   state_->disk_bytes.store(state_->listed_bytes());
 }
 

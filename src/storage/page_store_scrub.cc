@@ -18,11 +18,11 @@ constexpr uint64_t kPagesAChunk = kHugeBytes / kPageBytes;
 bool PageStore::scrub(uint64_t max_bytes) {
   state_->free_retired();
   uint64_t left = std::max(max_bytes, kPageBytes);
-  for (const std::unique_ptr<Arena>& arena : state_->arenas) {
-    if (!arena->scrub(left)) continue;
-    return true;
-  }
-  return false;
+  const bool more =
+      std::any_of(state_->arenas.begin(), state_->arenas.end(),
+                  [&left](const std::unique_ptr<Arena>& arena) { return arena->scrub(left); });
+  release_mapped();
+  return more;
 }
 
 /// True when `left` ran out before the arena's end.

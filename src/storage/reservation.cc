@@ -143,6 +143,28 @@ bool Reservation::count_mapping() {
   return true;
 }
 
+bool Reservation::recount_mappings(uint64_t mappings) {
+  const uint64_t others = file_mappings.fetch_sub(mappings_) - mappings_;
+  const bool fits = others + mappings <= kMappingsMax;
+  if (fits) mappings_ = mappings;
+  file_mappings.fetch_add(mappings_);
+  return fits;
+}
+
+void Reservation::advise_random(uint64_t first, uint64_t pages) const {
+  (void)::madvise(page(first), pages * kPageBytes, MADV_RANDOM);
+}
+
+void Reservation::advise_release(uint64_t first, uint64_t pages) const {
+  (void)::madvise(page(first), pages * kPageBytes, MADV_DONTNEED);
+}
+
+void Reservation::advise_will_need(uint64_t offset, uint64_t length) const {
+  constexpr uint64_t kSystemPage = 4096;
+  const uint64_t begin = offset / kSystemPage * kSystemPage;
+  (void)::madvise(base_ + begin, offset + length - begin, MADV_WILLNEED);
+}
+
 uint64_t Reservation::tier(uint64_t bytes, uint64_t bytes_max) {
   if (bytes <= kSmallTier) return kSmallTier;
   if (bytes_max <= kMiddleTier) return bytes_max;

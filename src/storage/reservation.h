@@ -51,6 +51,14 @@ class Reservation {
   /// A file mapping was put over a part; it counts against the process's bound until the
   /// reservation ends. False, and nothing counted, when the bound is reached.
   bool count_mapping();
+  /// There will be so many file mappings in all. False, and nothing counted, beyond the bound.
+  bool recount_mappings(uint64_t mappings);
+
+  /// Hints for whole mapped pages: no reading ahead; read now; may leave memory (never for a page
+  /// that was changed: the change would be lost).
+  void advise_random(uint64_t page, uint64_t pages) const;
+  void advise_release(uint64_t page, uint64_t pages) const;
+  void advise_will_need(uint64_t offset, uint64_t length) const;
 
   /// The capacity for an arena of `bytes` that may grow to bytes_max: 64 MiB first, then bytes_max
   /// at once while large reservations are few, else 4 GiB between.

@@ -112,6 +112,13 @@ struct PageStore::State {
   /// Keeps the first damage and returns the given one.
   Status report_damage(Status damage);
   void free_retired();
+
+  /// Lane: maps pages [first, last) of an arena, neighbours in one file as of `placed`, over `at`.
+  Status map_run(const Arena& arena, const Reservation& at, uint64_t first, uint64_t last) const;
+  /// Lane, when a checkpoint was committed: pages that it wrote leave memory where their arena
+  /// wants that, and pages mapped from files that go are mapped from the new one.
+  void map_written(const Checkpoint& done) const;
+  static bool leaves_memory(const Arena& arena, const Checkpoint::Page& page);
 };
 
 }  // namespace ferres
