@@ -161,7 +161,7 @@ class CodeSpace final : public Space {
     if (quantizer_->needs_training()) {
       std::vector<float> rows(count * dim);
       for (size_t i = 0; i < count; ++i) {
-        const PreparedQuery full = vectors_.prepare({view.row(sample[i]), view.dim});
+        const PreparedQuery full = vectors_.prepare({view.floats(sample[i]), view.dim});
         AlignedVector<float> values(dim);
         transform(full.values.data(), values.data());
         std::memcpy(&rows[i * dim], values.data(), dim * sizeof(float));
@@ -200,7 +200,7 @@ class CodeSpace final : public Space {
     std::vector<double> sums(view.dim);
     size_t counted = 0;
     for (const Slot slot : sample) {
-      const PreparedQuery full = vectors_.prepare({view.row(slot), view.dim});
+      const PreparedQuery full = vectors_.prepare({view.floats(slot), view.dim});
       bool usable = true;
       for (const float value : full.values)
         usable = usable && std::fabs(value) < 1e15f;

@@ -86,6 +86,10 @@ Result<std::unique_ptr<ANNIndex>> HnswIndex::open(const IndexConfig& config,
   options.seed = config.seed;
   options.space = space.get();
   options.lanes = lanes;
+  // Who keeps the vectors out of memory wants it for searches alone.
+  if (vectors.place().residency != Residency::kMemory) {
+    options.lane_residency = Residency::kMapped;
+  }
   TRY_ASSIGN(auto graph, HnswGraph::open(store, first_arena, options));
   return std::unique_ptr<ANNIndex>(
       new HnswIndex(config, vectors, std::move(space), std::move(graph)));
@@ -362,6 +366,7 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
     for (const Slot slot : s.rescore)
       TRY(vectors_.verify(slot));
   }
+  vectors_.ask_for(s.rescore);
   s.rescored.resize(s.rescore.size());
   distances(view, s.query.full, s.rescore.data(), s.rescore.size(), s.rescored.data());
   for (size_t i = 0; i < hits.size(); ++i)

@@ -128,17 +128,19 @@ Result<std::unique_ptr<HnswGraph>> HnswGraph::open(PageStore& store, uint32_t fi
     Arena** arena;
     const char* name;
     bool huge_pages;
+    bool lane_only;
   };
-  const Row rows[] = {{&arenas.header, "graph header", false},
-                      {&arenas.blocks, "graph blocks", true},
-                      {&arenas.lengths, "graph lengths", true},
-                      {&arenas.incoming, "graph incoming lists", true}};
+  const Row rows[] = {{&arenas.header, "graph header", false, false},
+                      {&arenas.blocks, "graph blocks", true, false},
+                      {&arenas.lengths, "graph lengths", true, true},
+                      {&arenas.incoming, "graph incoming lists", true, true}};
   uint32_t id = first_arena;
   for (const Row& row : rows) {
     ArenaSpec spec;
     spec.id = id++;
     spec.name = row.name;
-    spec.huge_pages = row.huge_pages;
+    if (row.lane_only) spec.residency = options.lane_residency;
+    spec.huge_pages = row.huge_pages && spec.residency == Residency::kMemory;
     TRY_ASSIGN(*row.arena, store.arena(spec));
   }
   TRY_ASSIGN(EntryTable entries, EntryTable::open(store, id, *options.space));

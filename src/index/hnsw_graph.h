@@ -62,6 +62,8 @@ class HnswGraph {
     uint64_t seed = 0;
     const Space* space = nullptr;  // makes the codes of entries and lanes
     bool lanes = false;            // blocks carry codes of their lanes
+    // Of what only the lane reads.
+    Residency lane_residency = Residency::kMemory;
     uint32_t lane_dim() const;
   };
   /// Opens what the store holds or starts an empty graph. kCorruption when the header is damaged or

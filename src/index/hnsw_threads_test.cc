@@ -76,7 +76,7 @@ TEST_P(HnswThreads, SearchesBesideTheLaneFindOnlyLinkedSlots) {
       const VectorView view = bench.vectors().view();
       for (const Hit& hit : hits) {
         EXPECT_EQ(visible[hit.slot], 1);
-        EXPECT_EQ(view.row(hit.slot)[8], static_cast<float>(hit.slot));
+        EXPECT_EQ(view.floats(hit.slot)[8], static_cast<float>(hit.slot));
       }
       ++searches;
     }

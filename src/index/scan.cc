@@ -48,6 +48,7 @@ Status Scan::add(std::span<const Slot> slots) {
 
 void Scan::score(const Slot* slots, size_t count) {
   if (k_ == 0) return;
+  vectors_.ask_for({slots, count});
   float distances[kChunk];
   with_metric(view_.metric, [&](auto metric) {
     Scorer<metric()>(vectors_, view_, query_.values.data()).score(slots, count, distances);

@@ -29,7 +29,7 @@ class Scorer {
 
   /// From a stored vector, which for cosine is not normalised.
   Scorer(const VectorStore& vectors, const VectorView& view, Slot from)
-      : Scorer(vectors, view, view.row(from)) {
+      : Scorer(vectors, view, view.floats(from, kGroup)) {
     if constexpr (metric == Metric::kCosine) scale_ = view.inverse_norms[from];
   }
 
@@ -41,7 +41,7 @@ class Scorer {
     for (size_t done = 0; done < count; done += kGroup) {
       const size_t n = std::min(count - done, kGroup);
       for (size_t i = 0; i < n; ++i) {
-        rows[i] = view_.row(slots[done + i]);
+        rows[i] = view_.floats(slots[done + i], i);
         if (done + i + kAhead < count) prefetch(slots[done + i + kAhead]);
       }
       many_(query_, rows, n, view_.dim, out + done);
@@ -64,12 +64,12 @@ class Scorer {
   static constexpr size_t kGroup = 8;   // rows that kernels take abreast
   static constexpr size_t kAhead = 16;  // rows asked for before they are needed
   static constexpr size_t kLines = 2;   // of each; the CPU's own prefetcher follows
-  static constexpr size_t kLineFloats = 16;
+  static constexpr size_t kLine = 64;
 
   void prefetch(Slot slot) const {
     if constexpr (metric == Metric::kCosine) __builtin_prefetch(view_.inverse_norms + slot);
-    const float* const row = view_.row(slot);
-    for (size_t i = 0; i < std::min<size_t>(kLines * kLineFloats, view_.dim); i += kLineFloats)
+    const std::byte* const row = view_.row(slot);
+    for (size_t i = 0; i < std::min<size_t>(kLines * kLine, view_.stride); i += kLine)
       __builtin_prefetch(row + i);
   }
 

@@ -37,8 +37,8 @@ class VectorSpace final : public Space {
     const VectorView view = vectors_.view();
     for (size_t i = 0; i < count; ++i) {
       if (view.inverse_norms != nullptr) __builtin_prefetch(view.inverse_norms + slots[i]);
-      const float* const row = view.row(slots[i]);
-      for (uint32_t j = 0; j < std::min(view.dim, kPrefetchFloats); j += kLineFloats)
+      const std::byte* const row = view.row(slots[i]);
+      for (uint32_t j = 0; j < std::min(view.stride, kPrefetchBytes); j += kLine)
         __builtin_prefetch(row + j);
     }
   }
@@ -56,7 +56,7 @@ class VectorSpace final : public Space {
 
   bool same(Slot a, Slot b) const override {
     const VectorView view = vectors_.view();
-    return std::memcmp(view.row(a), view.row(b), vectors_.dim() * sizeof(float)) == 0;
+    return std::memcmp(view.row(a), view.row(b), row_bytes(view.format, view.dim)) == 0;
   }
 
   bool unverified() const override { return !vectors_.all_verified(); }
@@ -70,7 +70,7 @@ class VectorSpace final : public Space {
   void rotated(Slot slot, float* out) const override {
     const VectorView view = vectors_.view();
     const float factor = view.metric == Metric::kCosine ? view.inverse_norms[slot] : 1.0f;
-    const float* const row = view.row(slot);
+    const float* const row = view.floats(slot);
     for (uint32_t i = 0; i < view.dim; ++i)
       out[i] = row[i] * factor;
     std::memset(out + view.dim, 0, (rotation_.padded_dim() - view.dim) * sizeof(float));
@@ -89,8 +89,8 @@ class VectorSpace final : public Space {
   Status put(Slot, const SpaceQuery&) override { return {}; }
 
  private:
-  static constexpr uint32_t kLineFloats = 16;
-  static constexpr uint32_t kPrefetchFloats = 8 * kLineFloats;
+  static constexpr uint32_t kLine = 64;
+  static constexpr uint32_t kPrefetchBytes = 8 * kLine;
 
   const VectorStore& vectors_;
   const Rotation rotation_;

@@ -1,8 +1,8 @@
-// Rows of floats in one arena, their inverse norms in another. A row is padded to whole cache lines
-// (16 floats): no row shares a line with its neighbour, and every row starts on one. The norms
-// stand apart because they are 4 bytes a point: the whole array stays in the caches while rows do
-// not. Norms are taken in double, so that every finite vector with a norm that a float can hold has
-// one. Threads: as in the head of vector_store.h.
+// Rows in one arena, their inverse norms in another. A row is padded to whole cache lines: no row
+// shares a line with its neighbour, and every row starts on one. The norms stand apart because they
+// are 4 bytes a point: the whole array stays in the caches while rows do not. Norms are taken in
+// double, so that every finite vector with a norm that a float can hold has one. Threads: as in the
+// head of vector_store.h.
 #include "index/vector_store.h"
 
 #include <algorithm>
@@ -15,8 +15,10 @@
 #include <memory>
 #include <span>
 
+#include "base/aligned.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "index/row_format.h"
 #include "kernels/distance.h"
 #include "storage/arena.h"
 #include "storage/page_store.h"
@@ -24,7 +26,11 @@
 namespace ferres {
 namespace {
 
-constexpr uint32_t kLineFloats = 16;
+constexpr uint32_t kLine = 64;
+constexpr uint32_t kLineFloats = kLine / sizeof(float);
+// Rows read from the disk may take so much of the process's memory, or one part in so many of all.
+constexpr uint64_t kReadBytesMin = 16 << 20;
+constexpr uint64_t kReadShare = 16;
 // As many rows as the kernels take abreast.
 constexpr size_t kBatch = 8;
 // Between these the product of two norms, and of their inverses, stays a normal float.
@@ -77,9 +83,10 @@ float cosine_between(const VectorView& view, Slot a, Slot b) {
   if (inverse_a == 0 || inverse_b == 0) return 1;
   if (std::min(inverse_a, inverse_b) < kInverseNormMin ||
       std::max(inverse_a, inverse_b) > kInverseNormMax) {
-    return cosine_in_double({view.row(a), view.dim}, {view.row(b), view.dim});
+    return cosine_in_double({view.floats(a, 0), view.dim}, {view.floats(b, 1), view.dim});
   }
-  return 1.0f - kernels().dot(view.row(a), view.row(b), view.dim) * (inverse_a * inverse_b);
+  return 1.0f -
+         kernels().dot(view.floats(a, 0), view.floats(b, 1), view.dim) * (inverse_a * inverse_b);
 }
 
 /// Grows by whole pages, so that most puts do not.
@@ -91,12 +98,14 @@ Status ensure(Arena& arena, uint64_t bytes) {
 }  // namespace
 
 Result<std::unique_ptr<VectorStore>> VectorStore::open(PageStore& points, uint32_t first_arena,
-                                                       Metric metric, uint32_t dim) {
+                                                       Metric metric, uint32_t dim,
+                                                       VectorPlace place) {
   CHECK(dim > 0);
   ArenaSpec rows;
   rows.id = first_arena;
   rows.name = "vectors";
-  rows.huge_pages = true;
+  rows.residency = place.residency;
+  rows.huge_pages = place.residency == Residency::kMemory;
   TRY_ASSIGN(Arena * rows_arena, points.arena(rows));
   Arena* norms_arena = nullptr;
   if (metric == Metric::kCosine) {
@@ -107,28 +116,33 @@ Result<std::unique_ptr<VectorStore>> VectorStore::open(PageStore& points, uint32
     norms.huge_pages = true;
     TRY_ASSIGN(norms_arena, points.arena(norms));
   }
-  return std::unique_ptr<VectorStore>(new VectorStore(rows_arena, norms_arena, metric, dim));
+  return std::unique_ptr<VectorStore>(
+      new VectorStore(points, rows_arena, norms_arena, metric, dim, place));
 }
 
-VectorStore::VectorStore(Arena* rows, Arena* norms, Metric metric, uint32_t dim)
-    : rows_(rows),
+VectorStore::VectorStore(PageStore& points, Arena* rows, Arena* norms, Metric metric, uint32_t dim,
+                         VectorPlace place)
+    : points_(points),
+      rows_(rows),
       norms_(norms),
       metric_(metric),
       dim_(dim),
-      stride_((dim + kLineFloats - 1) / kLineFloats * kLineFloats) {}
+      place_(place),
+      stride_((static_cast<uint32_t>(row_bytes(place.format, dim)) + kLine - 1) / kLine * kLine) {}
 
 Status VectorStore::put(Slot slot, std::span<const float> vector) {
   CHECK(vector.size() == dim_);
-  const uint64_t row_bytes = uint64_t{stride_} * sizeof(float);
-  TRY(ensure(*rows_, (uint64_t{slot} + 1) * row_bytes));
+  TRY(ensure(*rows_, (uint64_t{slot} + 1) * stride_));
+  std::byte* const row = rows_->mutate(uint64_t{slot} * stride_, row_bytes(place_.format, dim_));
+  encode_row(place_.format, vector, row);
   if (norms_ != nullptr) {
     TRY(ensure(*norms_, (uint64_t{slot} + 1) * sizeof(float)));
-    const float inverse = inverse_norm(vector);
+    // Of what is kept: a rebuilt index then sees the same.
+    const float inverse = inverse_norm(
+        place_.format == RowFormat::kF32 ? vector : std::span(view().floats(slot), dim_));
     std::memcpy(norms_->mutate(uint64_t{slot} * sizeof(float), sizeof(float)), &inverse,
                 sizeof(float));
   }
-  std::memcpy(rows_->mutate(slot * row_bytes, vector.size_bytes()), vector.data(),
-              vector.size_bytes());
   return {};
 }
 
@@ -137,9 +151,10 @@ VectorView VectorStore::view() const {
   view.stride = stride_;
   view.dim = dim_;
   view.metric = metric_;
+  view.format = place_.format;
   const Arena::Range rows = rows_->range();
-  view.rows = reinterpret_cast<const float*>(rows.base);
-  uint64_t slots = rows.bytes / (uint64_t{stride_} * sizeof(float));
+  view.rows = rows.base;
+  uint64_t slots = rows.bytes / stride_;
   if (norms_ != nullptr) {
     const Arena::Range norms = norms_->range();
     view.inverse_norms = reinterpret_cast<const float*>(norms.base);
@@ -165,13 +180,40 @@ void VectorStore::prepare(std::span<const float> query, PreparedQuery& prepared)
     value = static_cast<float>(value * factor);
 }
 
-std::span<const float> VectorStore::get(Slot slot) const {
-  return {view().row(slot), dim_};
+const float* VectorView::decode(Slot slot, size_t place) const {
+  thread_local AlignedVector<float> memory;
+  const size_t padded = (dim + kLineFloats - 1) / kLineFloats * kLineFloats;
+  if (memory.size() < kPlaces * padded) memory.resize(kPlaces * padded);
+  float* const out = memory.data() + place * padded;
+  decode_row(format, row(slot), {out, dim});
+  return out;
+}
+
+std::vector<float> VectorStore::get(Slot slot) const {
+  std::vector<float> vector(dim_);
+  decode_row(place_.format, view().row(slot), vector);
+  return vector;
+}
+
+void VectorStore::ask_for(std::span<const Slot> slots) const {
+  if (place_.residency != Residency::kDisk) return;
+  for (const Slot slot : slots)
+    rows_->will_need(uint64_t{slot} * stride_, stride_);
+  asked_bytes_.fetch_add(slots.size() * stride_, std::memory_order_relaxed);
+}
+
+bool VectorStore::release_due() const {
+  const uint64_t asked = asked_bytes_.load(std::memory_order_relaxed);
+  return asked > kReadBytesMin && asked > rows_->range().bytes / kReadShare;
+}
+
+void VectorStore::release() {
+  asked_bytes_.store(0, std::memory_order_relaxed);
+  points_.release_mapped();
 }
 
 Status VectorStore::verify(Slot slot) const {
-  const uint64_t row_bytes = uint64_t{stride_} * sizeof(float);
-  TRY(rows_->verify(slot * row_bytes, row_bytes));
+  TRY(rows_->verify(uint64_t{slot} * stride_, stride_));
   if (norms_ == nullptr) return {};
   return norms_->verify(uint64_t{slot} * sizeof(float), sizeof(float));
 }
@@ -192,7 +234,7 @@ void distances(const VectorView& view, const PreparedQuery& query, const Slot* s
   for (size_t done = 0; done < count; done += kBatch) {
     const size_t n = std::min(kBatch, count - done);
     for (size_t i = 0; i < n; ++i)
-      rows[i] = view.row(slots[done + i]);
+      rows[i] = view.floats(slots[done + i], i);
     const size_t next = std::min(done + 2 * kBatch, count);
     for (size_t i = done + kBatch; i < next; ++i)
       prefetch_row(view, slots[i]);
@@ -214,9 +256,9 @@ float distance_between(const VectorView& view, Slot a, Slot b) {
     case Metric::kCosine:
       return cosine_between(view, a, b);
     case Metric::kDot:
-      return dot_distance(kernels().dot(view.row(a), view.row(b), view.dim));
+      return dot_distance(kernels().dot(view.floats(a, 0), view.floats(b, 1), view.dim));
     case Metric::kEuclidean:
-      return kernels().l2_squared(view.row(a), view.row(b), view.dim);
+      return kernels().l2_squared(view.floats(a, 0), view.floats(b, 1), view.dim);
   }
   return 0;
 }

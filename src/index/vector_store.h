@@ -1,11 +1,13 @@
-// The full vectors of one vector field, by slot, exactly as they were sent, in an arena of the
-// points store; and the distance from a prepared query to a slot. Lower is nearer for every metric:
+// The full vectors of one vector field, by slot, as they were sent or in a shorter form
+// (row_format.h), in an arena of the points store that is in memory or stays on disk; and the
+// distance from a prepared query to a slot. Lower is nearer for every metric:
 //   cosine     1 - cos(q, v)      (0 .. 2)
 //   dot        1 - q.v
 //   euclidean  |q - v|^2          (squared: the collection takes the root for scores)
 // For cosine, 1/|v| is kept beside the vectors (4 bytes a point): stored vectors stay untouched.
 // Readers hold an EpochGuard; put() is the lane's.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -13,6 +15,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "index/row_format.h"
 #include "storage/page_store.h"
 
 namespace ferres {
@@ -24,25 +27,44 @@ struct PreparedQuery {
   std::vector<float> values;
 };
 
+/// How vectors are kept. Constant for a store.
+struct VectorPlace {
+  RowFormat format = RowFormat::kF32;
+  Residency residency = Residency::kMemory;
+};
+
 /// Addresses for one search, taken once under its guard.
 struct VectorView {
-  const float* rows = nullptr;           // slot s: rows + s * stride
+  const std::byte* rows = nullptr;       // slot s: rows + s * stride
   const float* inverse_norms = nullptr;  // cosine only
-  uint32_t stride = 0;                   // floats
+  uint32_t stride = 0;                   // bytes
   uint32_t dim = 0;
   Slot slots = 0;  // readable slots; never follow one at or beyond
   Metric metric = Metric::kCosine;
+  RowFormat format = RowFormat::kF32;
 
-  const float* row(Slot slot) const { return rows + size_t{slot} * stride; }
+  const std::byte* row(Slot slot) const { return rows + size_t{slot} * stride; }
+  /// The vector as floats: where it is, or decoded into memory of this thread, one row for each of
+  /// kPlaces places, valid until the place is used again.
+  const float* floats(Slot slot, size_t place = 0) const {
+    if (format == RowFormat::kF32) return reinterpret_cast<const float*>(row(slot));
+    return decode(slot, place);
+  }
+  static constexpr size_t kPlaces = 9;  // of a batch of 8 and the one that is compared with them
+
+ private:
+  const float* decode(Slot slot, size_t place) const;
 };
 
 class VectorStore {
  public:
   /// first_arena and first_arena + 1 are its arena ids in the points store.
   static Result<std::unique_ptr<VectorStore>> open(PageStore& points, uint32_t first_arena,
-                                                   Metric metric, uint32_t dim);
+                                                   Metric metric, uint32_t dim,
+                                                   VectorPlace place = {});
   uint32_t dim() const { return dim_; }
   Metric metric() const { return metric_; }
+  const VectorPlace& place() const { return place_; }
 
   /// Lane: stores the vector of a slot, growing as needed. vector.size() == dim().
   Status put(Slot slot, std::span<const float> vector);
@@ -51,34 +73,45 @@ class VectorStore {
   PreparedQuery prepare(std::span<const float> query) const;
   /// The same in memory that the caller keeps.
   void prepare(std::span<const float> query, PreparedQuery& prepared) const;
-  /// The vector as sent; the slot must be below view().slots.
-  std::span<const float> get(Slot slot) const;
+  /// The vector as sent, or as near as the format comes; the slot must be below view().slots.
+  std::vector<float> get(Slot slot) const;
+  /// Rows that will be read soon: where they stay on disk, the disk is asked for all of them before
+  /// the first is waited for.
+  void ask_for(std::span<const Slot> slots) const;
+  /// So much was read from the disk since the last release() that it should leave memory.
+  bool release_due() const;
+  /// Lane.
+  void release();
   /// Checks the page checksums behind a slot's vector after opening (Arena::verify).
   Status verify(Slot slot) const;
   bool all_verified() const;
   uint64_t memory_bytes() const;
 
  private:
-  VectorStore(Arena* rows, Arena* norms, Metric metric, uint32_t dim);
+  VectorStore(PageStore& points, Arena* rows, Arena* norms, Metric metric, uint32_t dim,
+              VectorPlace place);
+  PageStore& points_;
   Arena* rows_;
   Arena* norms_;  // null unless cosine
   Metric metric_;
   uint32_t dim_;
+  VectorPlace place_;
   uint32_t stride_;
+  mutable std::atomic<uint64_t> asked_bytes_{0};
 };
 
 /// Asks for the start of a row that will be needed soon. Two cache lines, never the whole row: the
 /// CPU's own prefetcher follows from there, and asking for all of a 384-d row was slower than
 /// asking for nothing.
 inline void prefetch_row(const VectorView& view, Slot slot) {
-  const float* const row = view.row(slot);
+  const std::byte* const row = view.row(slot);
   __builtin_prefetch(row);
-  __builtin_prefetch(row + 16);
+  __builtin_prefetch(row + 64);
 }
 /// All of a row that will be needed at once, with others like it.
 inline void prefetch_whole_row(const VectorView& view, Slot slot) {
-  const float* const row = view.row(slot);
-  for (uint32_t i = 0; i < view.dim; i += 16)
+  const std::byte* const row = view.row(slot);
+  for (uint32_t i = 0; i < view.stride; i += 64)
     __builtin_prefetch(row + i);
 }
 /// Distances from the query to `count` slots (each < view.slots), batched; prefetches within the

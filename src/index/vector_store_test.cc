@@ -121,7 +121,7 @@ TEST_F(VectorStoreTest, RowsStartOnCacheLines) {
   ASSERT_TRUE(vectors_->put(3, Vector(100, 1.0f)).ok());
   const EpochGuard guard;
   const VectorView view = vectors_->view();
-  EXPECT_EQ(view.stride, 112u);
+  EXPECT_EQ(view.stride, 448u);
   for (Slot slot = 0; slot < 4; ++slot) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(view.row(slot)) % 64, 0u);
   }
