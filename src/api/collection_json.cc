@@ -10,8 +10,8 @@ namespace ferres {
 namespace {
 
 // Named by the contract, not built yet: refused, so that nobody relies on what is not there.
-constexpr std::array<std::string_view, 7> kNotYet = {
-    "vectors", "text", "storage", "shards", "replicas", "language", "default_fusion"};
+constexpr std::array<std::string_view, 6> kNotYet = {"vectors",  "text",     "shards",
+                                                     "replicas", "language", "default_fusion"};
 
 struct QuantizationKind {
   std::string_view name;
@@ -90,6 +90,18 @@ Status read_index(const JsonFields& fields, CollectionConfig& config) {
   return resolve_index(config);
 }
 
+Status read_storage(const JsonFields& fields, CollectionConfig& config) {
+  const JsonValue* storage = fields.find("storage");
+  if (storage == nullptr) return {};
+  TRY_ASSIGN(const JsonFields inner, JsonFields::of(*storage, "storage"));
+  std::string vectors = "ram";
+  std::string precision;
+  TRY(inner.read("vectors", vectors));
+  TRY(inner.read("precision", precision));
+  TRY_ASSIGN(config.vectors, parse_vector_place(vectors, precision));
+  return {};
+}
+
 Status read_tiers(const JsonFields& fields, CollectionConfig& config) {
   const JsonValue* tiers = fields.find("tiered_storage");
   if (tiers == nullptr) return {};
@@ -134,6 +146,7 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
     TRY(check_quantization(*value));
     TRY_ASSIGN(config.quantization_json, to_json_text(*value));
   }
+  TRY(read_storage(fields, config));
   TRY(read_index(fields, config));
   TRY(read_tiers(fields, config));
   TRY(read_text(fields, config));
@@ -161,6 +174,9 @@ void write_config_fields(JsonWriter& json, const CollectionConfig& config) {
   if (config.retention_days) json.field("retention_days", *config.retention_days);
   if (config.default_ttl_days) json.field("default_ttl_days", *config.default_ttl_days);
   json.field("index", std::string_view(config.index_sent));
+  json.key("storage").begin_object();
+  json.field("vectors", vectors_name(config.vectors));
+  json.field("precision", precision_name(config.vectors)).end_object();
   json.key("hnsw").begin_object();
   json.field("m", config.index.m).field("ef_construction", config.index.ef_construction);
   json.field("ef_search", config.index.ef_search);

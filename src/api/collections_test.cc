@@ -52,7 +52,11 @@ TEST_F(CollectionsTest, TellsWhichQuantizationIsInForce) {
         Row{R"("dimension":8,"quantization":{"Polar":{}})", "polar8"},
         Row{R"("dimension":8,"quantization":{"Lvq":{"bits":4}})", "lvq4"},
         Row{R"("dimension":8,"quantization":{"RaBitQ":{"bits":1}})", "rabitq1"},
-        Row{R"("dimension":384,"index":"flat")", "None"}}) {
+        Row{R"("dimension":384,"index":"flat")", "None"},
+        Row{R"("dimension":384,"storage":{"vectors":"mmap"})", "rabitq4"},
+        Row{R"("dimension":8,"storage":{"vectors":"disk"})", "rabitq4"},
+        Row{R"("dimension":384,"storage":{"vectors":"none"})", "rabitq4"},
+        Row{R"("dimension":384,"storage":{"precision":"f32"})", "rabitq8"}}) {
     const Answer answer =
         call("create_collection", R"({"name":"f)" + std::to_string(number++) +
                                       R"(","distance":"Cosine",)" + row.fields + "}");
@@ -60,6 +64,36 @@ TEST_F(CollectionsTest, TellsWhichQuantizationIsInForce) {
     EXPECT_EQ(at(answer, "/quantization_in_force"), "\"" + std::string(row.in_force) + "\"")
         << row.fields;
   }
+}
+
+TEST_F(CollectionsTest, StorageIsEchoedAndMarksWhatIsNotAsSent) {
+  Answer answer = call("create_collection", R"({"name":"half","dimension":2,"distance":"Euclidean",
+      "storage":{"vectors":"mmap","precision":"f16"}})");
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  EXPECT_EQ(at(answer, "/storage/vectors"), "\"mmap\"");
+  EXPECT_EQ(at(answer, "/storage/precision"), "\"f16\"");
+  answer = call("create_collection", R"({"name":"codes","dimension":2,"distance":"Euclidean",
+      "storage":{"vectors":"none"}})");
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  EXPECT_EQ(at(answer, "/storage/vectors"), "\"none\"");
+  EXPECT_EQ(at(answer, "/storage/precision"), "\"u8\"");
+  for (const char* name : {"half", "codes"}) {
+    collection_ = name;
+    answer = call("upsert_points", R"({"points":[{"id":"a","vector":[0.25,1000],"metadata":{}}]})");
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    answer = call("get_point", "", "a");
+    EXPECT_EQ(at(answer, "/vector"), "[0.25,1000]") << answer.body;
+    EXPECT_EQ(at(answer, "/approximate"), "true");
+    answer = call("search", R"({"vector":[0,0],"limit":1,"with_vector":true})");
+    EXPECT_EQ(at(answer, "/results/0/approximate"), "true");
+  }
+  collection_ = "half";
+  answer = call("upsert_points", R"({"points":[{"id":"b","vector":[70000,0],"metadata":{}}]})");
+  EXPECT_EQ(at(answer, "/failed/0/reason"),
+            "\"a component of more than 65504 does not fit storage.precision f16; bf16 has room\"");
+  collection_ = "docs";
+  create();
+  EXPECT_EQ(at(call("get_collection"), "/storage/vectors"), "\"ram\"");
 }
 
 TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
@@ -97,6 +131,16 @@ TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
        {R"({"name":"a","dimension":2,"distance":"Cosine",)"
         R"("quantization":{"Polar":{"bits_per_angle":9}}})",
         400, "invalid_payload", "between 1 and 8"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","storage":{"vectors":"tape"}})", 422,
+        "invalid_payload", "unknown storage.vectors 'tape'; there are ram, mmap, disk, none"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","storage":{"precision":"f8"}})", 422,
+        "invalid_payload", "unknown storage.precision 'f8'; there are f32, f16, bf16"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine",)"
+        R"("storage":{"vectors":"none","precision":"f16"}})",
+        400, "invalid_payload", "storage.precision has no meaning"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","quantization":"None",)"
+        R"("storage":{"vectors":"disk"}})",
+        400, "invalid_payload", "needs a quantization to walk on"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","hnsw":{"m":1000}})", 400,
         "invalid_payload", "m must be between"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","default_ttl_days":4294967295})", 400,

@@ -69,6 +69,7 @@ void write_point(JsonWriter& json, const Point& point) {
   } else {
     json.numbers(point.vector);
   }
+  if (point.approximate) json.field("approximate", true);
   json.key("metadata").raw(point.metadata_json);
   json.field("created_at", point.created_at);
   if (point.ns) json.field("namespace", std::string_view(*point.ns));

@@ -141,6 +141,7 @@ void write_hit(JsonWriter& json, const SearchHit& hit, const SearchCall& search)
   }
   if (hit.point.ns) json.field("namespace", std::string_view(*hit.point.ns));
   if (search.request.with_vector) json.key("vector").numbers(hit.point.vector);
+  if (hit.point.approximate) json.field("approximate", true);
   json.end_object();
 }
 

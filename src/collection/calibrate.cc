@@ -81,12 +81,14 @@ Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
   SearchParams params;
   params.k = calibration.k;
   params.ef = calibration.truth_ef;
+  std::vector<float> drawn;
   std::span<const float> query;
   if (calibration.queries.empty()) {
     const Slot slot = draw_point(calibration, filter);
     if (slot == kNoSlot) return {};
     TRY(partition_->vectors().verify(slot));
-    query = partition_->vectors().get(slot);
+    drawn = partition_->vectors().get(slot);
+    query = drawn;
     params.without = slot;
   } else {
     query = calibration.queries[calibration.samples - 1];

@@ -32,11 +32,17 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
            std::to_string(point.vector.size());
   }
   double norm = 0;
+  float largest = 0;
   for (size_t i = 0; i < point.vector.size(); ++i) {
     if (!std::isfinite(point.vector[i])) return "non-finite value at index " + std::to_string(i);
     norm += double{point.vector[i]} * point.vector[i];
+    largest = std::max(largest, std::fabs(point.vector[i]));
   }
-  if (config.metric == Metric::kCosine && norm == 0) {
+  const bool f16 = config.vectors.format == RowFormat::kF16;
+  if (f16 && largest > kF16Max) {
+    return "a component of more than 65504 does not fit storage.precision f16; bf16 has room";
+  }
+  if (config.metric == Metric::kCosine && (norm == 0 || (f16 && largest < kF16Min))) {
     return "zero-norm vector cannot be indexed with cosine distance";
   }
   return {};

@@ -68,6 +68,7 @@ struct Point {
   std::string id;
   std::optional<std::string> ns;
   std::vector<float> vector;
+  bool approximate = false;  // the vector is as near to what was sent as the collection keeps
   std::string metadata_json;
   uint64_t created_at = 0;  // Unix seconds of the last upsert
   Lsn version = 0;          // LSN of the last write

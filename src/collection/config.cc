@@ -1,6 +1,8 @@
 // Configuration as JSON: read with simdjson, written by hand (a dozen flat fields).
 #include "collection/config.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -11,6 +13,9 @@ namespace ferres {
 namespace {
 
 constexpr std::string_view kMetricNames[] = {"Cosine", "DotProduct", "Euclidean"};
+
+constexpr std::string_view kPlaceNames[] = {"ram", "mmap", "disk"};     // by Residency
+constexpr std::string_view kPrecisionNames[] = {"f32", "f16", "bf16"};  // by RowFormat
 
 /// A JSON string literal.
 std::string json_text(std::string_view text) {
@@ -73,7 +78,9 @@ Result<std::optional<QuantizerSpec>> quantizer_of(const CollectionConfig& config
   }
   std::string_view word;
   if (value.get_string().get(word) == simdjson::SUCCESS) {
-    const bool codes = word != "None" && config.dimension >= kCodesDimensionMin;
+    // From the disk a vector is read to be scored again, never to walk on.
+    const bool away = config.vectors.residency != Residency::kMemory;
+    const bool codes = word != "None" && (away || config.dimension >= kCodesDimensionMin);
     if (!codes) return std::optional<QuantizerSpec>();
     return std::optional(best_quantizer(config.index.layout));
   }
@@ -135,14 +142,22 @@ Status resolve_index(CollectionConfig& config) {
   } else if (sent == "compact" || sent == "hnsw" || sent == "flat") {
     index.layout = GraphLayout::kCompact;
   } else if (sent == "auto") {
-    index.layout =
-        config.dimension >= kFastDimensionMin ? GraphLayout::kFast : GraphLayout::kCompact;
+    // Who keeps less than the full vectors in memory wants memory rather than the last of speed.
+    const bool all_in_memory =
+        config.vectors.residency == Residency::kMemory && config.vectors.format == RowFormat::kF32;
+    index.layout = all_in_memory && config.dimension >= kFastDimensionMin ? GraphLayout::kFast
+                                                                          : GraphLayout::kCompact;
   } else {
     return Status(Code::kUnprocessable,
                   "unknown index '" + sent + "'; there are auto, fast, compact, hnsw, flat");
   }
   TRY_ASSIGN(index.quantizer, quantizer_of(config));
   if (sent == "flat") index.quantizer.reset();
+  if (sent != "flat" && !index.quantizer && config.vectors.residency == Residency::kDisk) {
+    return Status(Code::kInvalidArgument,
+                  "storage.vectors \"disk\" needs a quantization to walk on: leave quantization "
+                  "out, or keep the vectors in \"mmap\" or \"ram\"");
+  }
   return {};
 }
 
@@ -150,6 +165,39 @@ std::string quantization_in_force(const CollectionConfig& config) {
   if (!config.index.quantizer) return "None";
   const QuantizerSpec& spec = *config.index.quantizer;
   return spec.kind == "sq8" ? spec.kind : spec.kind + std::to_string(spec.bits);
+}
+
+Result<VectorPlace> parse_vector_place(std::string_view vectors, std::string_view precision) {
+  VectorPlace place;
+  if (vectors == "none") {
+    place.format = RowFormat::kU8;
+    if (precision.empty() || precision == precision_name(place)) return place;
+    return Status(Code::kInvalidArgument,
+                  "storage.precision has no meaning when storage.vectors is \"none\"");
+  }
+  const auto* const where = std::find(std::begin(kPlaceNames), std::end(kPlaceNames), vectors);
+  if (where == std::end(kPlaceNames)) {
+    return Status(Code::kUnprocessable, "unknown storage.vectors '" + std::string(vectors) +
+                                            "'; there are ram, mmap, disk, none");
+  }
+  place.residency = static_cast<Residency>(where - std::begin(kPlaceNames));
+  const auto* const kept =
+      std::find(std::begin(kPrecisionNames), std::end(kPrecisionNames), precision);
+  if (!precision.empty() && kept == std::end(kPrecisionNames)) {
+    return Status(Code::kUnprocessable, "unknown storage.precision '" + std::string(precision) +
+                                            "'; there are f32, f16, bf16");
+  }
+  if (!precision.empty()) place.format = static_cast<RowFormat>(kept - std::begin(kPrecisionNames));
+  return place;
+}
+
+std::string_view vectors_name(const VectorPlace& place) {
+  return place.format == RowFormat::kU8 ? "none"
+                                        : kPlaceNames[static_cast<size_t>(place.residency)];
+}
+
+std::string_view precision_name(const VectorPlace& place) {
+  return place.format == RowFormat::kU8 ? "u8" : kPrecisionNames[static_cast<size_t>(place.format)];
 }
 
 std::string_view metric_name(Metric metric) {
@@ -187,13 +235,15 @@ std::string encode_config(const CollectionConfig& config) {
       R"({{"name":{},"uuid":{},"created_at":{},"dimension":{},"distance":{},"index":{},)"
       R"("hnsw":{{"type":{},"layout":{},"quantizer":{},"m":{},"ef_construction":{},"ef_search":{},)"
       R"("seed":{}}},)"
+      R"("storage":{{"vectors":{},"precision":{}}},)"
       R"("quantization":{},"enable_bm25":{},"bm25_text_field":{})",
       json_text(config.name), json_text(config.uuid), config.created_at, config.dimension,
       json_text(metric_name(config.metric)), json_text(config.index_sent),
       json_text(config.index.type),
       json_text(config.index.layout == GraphLayout::kFast ? "fast" : "compact"),
       encode_quantizer(config.index.quantizer), config.index.m, config.index.ef_construction,
-      config.index.ef_search, config.index.seed, config.quantization_json, config.enable_bm25,
+      config.index.ef_search, config.index.seed, json_text(vectors_name(config.vectors)),
+      json_text(precision_name(config.vectors)), config.quantization_json, config.enable_bm25,
       json_text(config.bm25_text_field));
   if (!config.tiered_storage_json.empty()) {
     json += ",\"tiered_storage\":" + config.tiered_storage_json;
@@ -231,6 +281,10 @@ Result<CollectionConfig> decode_config(std::string_view json) {
         static_cast<uint32_t>(number_field(hnsw, "ef_construction", index.ef_construction));
     index.ef_search = static_cast<uint32_t>(number_field(hnsw, "ef_search", index.ef_search));
     index.seed = number_field(hnsw, "seed", index.seed);
+  }
+  if (Element storage; root["storage"].get(storage) == simdjson::SUCCESS) {
+    TRY_ASSIGN(config.vectors, parse_vector_place(text_field(storage, "vectors", "ram"),
+                                                  text_field(storage, "precision", "")));
   }
   config.quantization_json = json_field(root, "quantization", config.quantization_json);
   bool bm25 = false;

@@ -20,6 +20,7 @@ struct CollectionConfig {
   uint32_t dimension = 0;
   Metric metric = Metric::kCosine;
   IndexConfig index;
+  VectorPlace vectors;
   std::string index_sent = "auto";             // a name of resolve_index, as sent
   std::string quantization_json = "\"Auto\"";  // as sent; index.quantizer is in force
   bool enable_bm25 = false;
@@ -35,12 +36,20 @@ struct CollectionConfig {
 std::string_view metric_name(Metric metric);
 std::optional<Metric> parse_metric(std::string_view name);
 
+/// What storage {vectors, precision} of API.md 16.2 mean: "ram", "mmap", "disk", "none" (codes of 8
+/// bits alone); "f32", "f16", "bf16". An empty precision is f32. kUnprocessable for other words.
+Result<VectorPlace> parse_vector_place(std::string_view vectors, std::string_view precision);
+std::string_view vectors_name(const VectorPlace& place);
+/// "u8" where there are only codes.
+std::string_view precision_name(const VectorPlace& place);
+
 /// The contract's checks and messages for name and dimension.
 Status validate_config(const CollectionConfig& config);
 
 /// Decides once, at creation, what index_sent ("auto", "fast", "compact", "hnsw", "flat") and
 /// quantization_json mean for `index`: type, layout and quantizer. "auto" takes what measured best
-/// for the dimension (docs/ENGINE.md); "hnsw" is "compact". kInvalidArgument when they do not fit.
+/// for the dimension and the place of the vectors (docs/ENGINE.md); "hnsw" is "compact".
+/// kInvalidArgument when they do not fit.
 Status resolve_index(CollectionConfig& config);
 /// What index.quantizer is called: "None", "rabitq8", ...
 std::string quantization_in_force(const CollectionConfig& config);

@@ -73,6 +73,9 @@ class Trees {
     config_.metric = static_cast<Metric>(random_.below(3));
     config_.index_sent = index;
     config_.quantization_json = quantization;
+    // None walks on full vectors, which the disk is not for.
+    const bool codes = config_.quantization_json != R"("None")";
+    config_.vectors.residency = static_cast<Residency>(random_.below(codes ? 3 : 2));
     config_.index.m = 8;
     config_.index.ef_construction = 60;
     options_.flat_points_max = 100;

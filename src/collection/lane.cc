@@ -153,6 +153,7 @@ bool CollectionImpl::maintain(uint64_t upserted) {
   more |= partition_->reclaim(share) > 0;
   finish_checkpoint();
   repair_damage();
+  partition_->release_vectors();
   if (scrubbing_) {
     scrubbing_ = partition_->scrub(kScrubBytesPerRound);
     more |= scrubbing_;

@@ -149,7 +149,8 @@ Status Partition::open_points(const StoreManifest& manifest) {
   TRY_ASSIGN(Arena * slot_arena, points_->arena({.id = 2, .name = "slots", .huge_pages = true}));
   TRY_ASSIGN(Arena * heap_arena, points_->arena({.id = 3, .name = "records"}));
   TRY_ASSIGN(dying_arena_, points_->arena({.id = 4, .name = "dying"}));
-  TRY_ASSIGN(vectors_, VectorStore::open(*points_, 16, config_.metric, config_.dimension));
+  TRY_ASSIGN(vectors_,
+             VectorStore::open(*points_, 16, config_.metric, config_.dimension, config_.vectors));
   if (manifest.arenas.empty()) {
     slots_ = std::make_unique<SlotTable>(*slot_arena, SlotTable::Header{});
     heap_ = std::make_unique<RecordHeap>(*heap_arena, RecordHeap::Header{});

@@ -96,6 +96,10 @@ class Partition {
 
   /// Verifies and warms up to about max_bytes after opening; true while there is more.
   bool scrub(uint64_t max_bytes);
+  /// Takes vectors that searches have read from the disk out of memory, when they are many.
+  void release_vectors() {
+    if (vectors_->release_due()) vectors_->release();
+  }
   Status points_damage() const { return points_->damage(); }
   bool derived_damaged() const { return !derived_.load()->store->damage().ok(); }
   /// Replaces the derived state by an empty one built from the points: every point goes to the

@@ -61,8 +61,8 @@ Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with
   if (with_metadata) point.metadata_json = record.metadata_json;
   if (with_vector && record.has_vector) {
     TRY(partition_->vectors().verify(slot));
-    const std::span<const float> vector = partition_->vectors().get(slot);
-    point.vector.assign(vector.begin(), vector.end());
+    point.vector = partition_->vectors().get(slot);
+    point.approximate = config_.vectors.format != RowFormat::kF32;
   }
   return point;
 }

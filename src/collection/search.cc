@@ -194,6 +194,7 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   } else {
     TRY(walk(query, request, ef, filter, hits));
   }
+  if (partition_->vectors().release_due()) wake();
   for (const Hit& hit : hits)
     partition_->heap().prefetch(filter.view().record(hit.slot));
   SearchResult result;

@@ -106,7 +106,7 @@ class Writer(threading.Thread):
 
 def create_collections(client):
     kinds = ({"distance": "Cosine", "index": "fast", "quantization": {"RaBitQ": {"bits": 8}}},
-             {"distance": "Euclidean"})
+             {"distance": "Euclidean", "storage": {"vectors": "mmap"}})
     for name, kind in zip(COLLECTIONS, kinds):
         status, answer = client.request("POST", "/api/v1/collections", {
             "name": name, "dimension": DIMENSION, **kind})

@@ -77,6 +77,7 @@ class FaultRun {
     config.index.ef_construction = 20;
     config.index.layout = GraphLayout::kFast;
     config.index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
+    config.vectors.residency = Residency::kDisk;
     config.retention_days = 0;
     auto made = world_.database().create(config);
     if (!made.ok()) {

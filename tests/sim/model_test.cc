@@ -91,6 +91,7 @@ class ModelRun {
     config.index.ef_construction = 60;
     if (random_.one_in(2)) config.index.layout = GraphLayout::kFast;
     if (random_.one_in(2)) config.index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
+    config.vectors.residency = static_cast<Residency>(random_.below(3));
     auto created = world_.database().create(config);
     ASSERT_TRUE(created.ok()) << created.error().message();
     tracked_.insert_or_assign(name, Tracked{config, Oracle(config.metric), 0});

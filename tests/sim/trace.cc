@@ -48,6 +48,7 @@ void Trace::create(const std::string& name, Metric metric) {
     config.index.layout = GraphLayout::kFast;
     config.index.quantizer = QuantizerSpec{.kind = "sq8", .bits = 8};
   }
+  if (metric == Metric::kEuclidean) config.vectors.residency = Residency::kMapped;
   // Half of the time the log ends where the checkpoint begins, else it is kept whole.
   if (metric == Metric::kCosine) config.retention_days = 0;
   tracked_[name] = Tracked{Oracle(metric), 0, {}, true, false};
