@@ -206,9 +206,8 @@ class SimFiles::State::OpenFile : public File {
     std::vector<std::byte> content(at.size());
     (void)node_->seen.read(offset, content);
     const int file = ::memfd_create("simulated", MFD_CLOEXEC);
-    const bool copied =
-        file >= 0 &&
-        ::write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size());
+    const bool copied = file >= 0 && ::write(file, content.data(), content.size()) ==
+                                         static_cast<ssize_t>(content.size());
     void* const where = copied ? ::mmap(at.data(), at.size(), PROT_READ | PROT_WRITE,
                                         MAP_PRIVATE | MAP_FIXED, file, 0)
                                : MAP_FAILED;

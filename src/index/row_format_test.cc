@@ -1,3 +1,4 @@
+// Rounding and ranges of the forms that a full vector is kept in.
 #include "index/row_format.h"
 
 #include <algorithm>

@@ -182,7 +182,7 @@ void VectorStore::prepare(std::span<const float> query, PreparedQuery& prepared)
 
 const float* VectorView::decode(Slot slot, size_t place) const {
   thread_local AlignedVector<float> memory;
-  const size_t padded = (dim + kLineFloats - 1) / kLineFloats * kLineFloats;
+  const size_t padded = (size_t{dim} + kLineFloats - 1) / kLineFloats * kLineFloats;
   if (memory.size() < kPlaces * padded) memory.resize(kPlaces * padded);
   float* const out = memory.data() + place * padded;
   decode_row(format, row(slot), {out, dim});
