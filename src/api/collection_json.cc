@@ -80,14 +80,19 @@ Status read_days(const JsonFields& fields, std::string_view key, std::optional<u
 }
 
 Status read_index(const JsonFields& fields, CollectionConfig& config) {
+  if (const JsonValue* value = fields.find("quantization")) {
+    TRY(check_quantization(*value));
+    TRY_ASSIGN(config.quantization_json, to_json_text(*value));
+  }
   TRY(fields.read("index", config.index_sent));
-  const JsonValue* hnsw = fields.find("hnsw");
-  if (hnsw == nullptr) return resolve_index(config);
-  TRY_ASSIGN(const JsonFields inner, JsonFields::of(*hnsw, "hnsw"));
-  TRY(read_small(inner, "m", config.index.m));
-  TRY(read_small(inner, "ef_construction", config.index.ef_construction));
-  TRY(read_small(inner, "ef_search", config.index.ef_search));
-  return resolve_index(config);
+  if (const JsonValue* hnsw = fields.find("hnsw")) {
+    TRY_ASSIGN(const JsonFields inner, JsonFields::of(*hnsw, "hnsw"));
+    TRY(read_small(inner, "m", config.index.m));
+    TRY(read_small(inner, "ef_construction", config.index.ef_construction));
+    TRY(read_small(inner, "ef_search", config.index.ef_search));
+  }
+  TRY(resolve_index(config));
+  return validate_index(config.index);
 }
 
 Status read_storage(const JsonFields& fields, CollectionConfig& config) {
@@ -142,10 +147,6 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
       static_cast<uint32_t>(std::min<uint64_t>(dimension, std::numeric_limits<uint32_t>::max()));
   TRY(validate_config(config));
   TRY(fields.refuse(kNotYet));
-  if (const JsonValue* value = fields.find("quantization")) {
-    TRY(check_quantization(*value));
-    TRY_ASSIGN(config.quantization_json, to_json_text(*value));
-  }
   TRY(read_storage(fields, config));
   TRY(read_index(fields, config));
   TRY(read_tiers(fields, config));
@@ -158,6 +159,22 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
                   "default_ttl_days must be between 1 and " + std::to_string(kTtlDaysMax));
   }
   return config;
+}
+
+Status change_config(const JsonFields& fields, CollectionConfig& config) {
+  constexpr std::array<std::string_view, 2> kConstant = {"dimension", "distance"};
+  for (const std::string_view key : kConstant) {
+    if (fields.find(key) == nullptr) continue;
+    return {Code::kInvalidArgument, std::string(key) + " cannot be changed: create a collection"};
+  }
+  constexpr std::array<std::string_view, 1> kStorage = {"storage"};
+  TRY(fields.refuse(kStorage));
+  const bool index = fields.find("index") != nullptr || fields.find("quantization") != nullptr ||
+                     fields.find("hnsw") != nullptr;
+  if (index) TRY(read_index(fields, config));
+  if (index && fields.find("retention_days") == nullptr) return {};
+  config.retention_days.reset();
+  return read_days(fields, "retention_days", config.retention_days);
 }
 
 void write_config_fields(JsonWriter& json, const CollectionConfig& config) {

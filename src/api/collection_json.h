@@ -11,6 +11,10 @@ namespace ferres {
 /// (400).
 Result<CollectionConfig> read_config(const JsonFields& fields);
 
+/// Applies the body of patch collection: index, quantization, hnsw, and retention_days, which is
+/// forgotten when nothing is named (API.md 5.2). Errors as read_config's.
+Status change_config(const JsonFields& fields, CollectionConfig& config);
+
 /// The fields that create and get answer alike, inside an open object.
 void write_config_fields(JsonWriter& json, const CollectionConfig& config);
 

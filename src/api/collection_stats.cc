@@ -27,6 +27,12 @@ Result<Answer> get_collection_stats(Context& context, Call& call) {
   } else {
     json.null();
   }
+  json.key("index_build_left");
+  if (stats.index_build_left) {
+    json.integer(*stats.index_build_left);
+  } else {
+    json.null();
+  }
   json.key("memory").begin_object();
   json.field("vectors", stats.memory_bytes_vectors).field("index", stats.memory_bytes_index);
   json.field("points", stats.memory_bytes_points).field("payload", stats.memory_bytes_payload);

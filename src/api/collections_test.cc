@@ -210,12 +210,35 @@ TEST_F(CollectionsTest, DeleteRemovesAtOnce) {
   EXPECT_EQ(at(call("collection_stats"), "/p95_latency_ms"), "0");
 }
 
-TEST_F(CollectionsTest, PatchSaysWhatItCannot) {
+TEST_F(CollectionsTest, PatchChangesRetentionAndIndex) {
   create();
-  EXPECT_EQ(call("patch_collection", R"({"retention_days":null})").status, 204);
-  expect_refused("patch_collection",
-                 {{R"({"retention_days":3})", 501, "unimplemented", "not supported yet"},
-                  {R"({"retention_days":"3"})", 422, "invalid_payload", "retention_days"}});
+  EXPECT_EQ(call("patch_collection", R"({"retention_days":3})").status, 204);
+  EXPECT_EQ(at(call("get_collection"), "/retention_days"), "3");
+  EXPECT_EQ(call("patch_collection", R"({"index":"fast","quantization":{"RaBitQ":{"bits":8}},
+      "hnsw":{"ef_search":77}})")
+                .status,
+            204);
+  EXPECT_EQ(at(call("get_collection"), "/retention_days"), "3");
+  EXPECT_EQ(at(call("get_collection"), "/index"), "\"fast\"");
+  EXPECT_EQ(at(call("get_collection"), "/quantization_in_force"), "\"rabitq8\"");
+  EXPECT_EQ(at(call("collection_stats"), "/ef_search_current"), "77");
+  EXPECT_EQ(at(call("collection_stats"), "/index_build_left"), "null");
+  EXPECT_EQ(call("patch_collection", "{}").status, 204);
+  EXPECT_EQ(at(call("get_collection"), "/retention_days"), "(none)");
+  EXPECT_EQ(at(call("get_collection"), "/index"), "\"fast\"");
+}
+
+TEST_F(CollectionsTest, PatchRefusesWhatIsWrongAndChangesNothing) {
+  create();
+  expect_refused(
+      "patch_collection",
+      {{R"({"retention_days":"3"})", 422, "invalid_payload", "retention_days"},
+       {R"({"dimension":3})", 400, "invalid_payload", "dimension cannot be changed"},
+       {R"({"storage":{"vectors":"disk"}})", 400, "invalid_payload",
+        "storage is not supported yet"},
+       {R"({"index":"tree"})", 422, "invalid_payload", "unknown index"},
+       {R"({"index":"fast","hnsw":{"m":1000}})", 400, "invalid_payload", "m must be between"}});
+  EXPECT_EQ(at(call("get_collection"), "/index"), "\"auto\"");
 }
 
 TEST_F(CollectionsTest, StatsHaveTheContractsFields) {

@@ -67,10 +67,12 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
 
   const bool has_ttl = written.expires_micros != 0;
   slots_->publish(slot, record.lsn, offset, {namespace_tag(point.ns), has_ttl, written.has_vector});
-  Derived& derived = *derived_.load();
-  TRY(derived.ids->insert(hash, slot));
-  derived.payload->add(slot, point.ns, point.metadata_json);
-  if (written.has_vector) derived.tail.push(slot);
+  for (Derived* const derived : views_of(slot)) {
+    if (derived == nullptr) continue;
+    TRY(derived->ids->insert(hash, slot));
+    derived->payload->add(slot, point.ns, point.metadata_json);
+    if (written.has_vector) derived->tail.push(slot);
+  }
   ++live_;
   if (has_ttl) ++ttl_points_;
   if (old) kill(*old, record.lsn, slots_->view().traits(*old).has_ttl);
@@ -137,17 +139,19 @@ void Partition::seal_dying() {
 
 size_t Partition::reclaim(size_t max) {
   size_t done = 0;
-  Derived& derived = *derived_.load();
   const SlotTable::View view = slots_->view();
   // Readers that pinned an older LSN may still answer a dying point; those that began later cannot.
   while (done < max && !dying_.empty() && dying_.front().ticket != 0 &&
          epoch_passed(dying_.front().ticket)) {
     const Slot slot = dying_.front().slot;
     dying_.pop_front();
-    derived.index->remove_point(slot);
-    if (const auto record = heap_->read(view.record(slot)); record.ok()) {
-      derived.ids->erase(hash_of(storage_id(record->ns, record->id)), slot);
-      derived.payload->remove(slot, record->ns, record->metadata_json);
+    const auto record = heap_->read(view.record(slot));
+    for (Derived* const derived : views_of(slot)) {
+      if (derived == nullptr) continue;
+      derived->index->remove_point(slot);
+      if (!record.ok()) continue;
+      derived->ids->erase(hash_of(storage_id(record->ns, record->id)), slot);
+      derived->payload->remove(slot, record->ns, record->metadata_json);
     }
     unlinked_.push_back({slot, 0});
     ++done;
@@ -172,17 +176,24 @@ size_t Partition::reclaim(size_t max) {
   return done + freed;
 }
 
-/// The first points of the tail are the sample: all there are when the graph begins.
+/// The sample is spread over the tail, which holds all points there are when a graph begins.
 Status Partition::train(Derived& derived) {
   const SlotTable::View view = slots_->view();
-  std::vector<Slot> sample = derived.tail.front(kTrainingSample);
-  std::erase_if(sample,
+  std::vector<Slot> points = derived.tail.front(derived.tail.size());
+  std::erase_if(points,
                 [&](Slot slot) { return !view.living(slot) || !view.traits(slot).has_vector; });
+  std::vector<Slot> sample(std::min(points.size(), kTrainingSample));
+  for (size_t i = 0; i < sample.size(); ++i)
+    sample[i] = points[i * points.size() / sample.size()];
+  derived.trained_points = points.size();
   return derived.index->train(sample);
 }
 
 Result<size_t> Partition::link(size_t max, Executor& executor) {
-  Derived& derived = *derived_.load();
+  return link(*derived_.load(), max, executor);
+}
+
+Result<size_t> Partition::link(Derived& derived, size_t max, Executor& executor) {
   const std::vector<Slot> front = derived.tail.front(max);
   const SlotTable::View view = slots_->view();
   std::vector<Slot> slots;

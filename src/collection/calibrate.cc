@@ -159,7 +159,7 @@ uint32_t CollectionImpl::ef_of(const SearchRequest& request, std::span<const flo
   if (request.ef_search != 0) return std::max(request.ef_search, request.limit);
   // A flat index finds all there is, and so does the scan of what is not linked.
   const bool graph =
-      config_.index.type != "flat" && partition_->live_points() > options_.flat_points_max;
+      config().index.type != "flat" && partition_->live_points() > options_.flat_points_max;
   if (!request.target_recall || request.exact || !graph) {
     return std::max(partition_->derived().index->current_ef_search(), request.limit);
   }

@@ -87,7 +87,7 @@ void CollectionImpl::finish_checkpoint() {
     auditing_ = true;
     // History: with retention_days 0 the log ends where the checkpoint begins; otherwise it is
     // kept.
-    if (config_.retention_days == 0u) result->status = log_->drop_through(result->lsn);
+    if (config().retention_days == 0u) result->status = log_->drop_through(result->lsn);
     if (const Status status =
             collect_checkpoint_garbage(*env_.files, manifest_dir(), dir_, {result->lsn});
         !status.ok()) {

@@ -110,7 +110,11 @@ Result<std::shared_ptr<Collection>> Collection::open(const Environment& env, std
 
 CollectionImpl::CollectionImpl(const Environment& env, std::string dir, CollectionConfig config,
                                const CollectionOptions& options)
-    : env_(env), dir_(std::move(dir)), config_(std::move(config)), options_(options) {}
+    : env_(env),
+      dir_(std::move(dir)),
+      config_(std::move(config)),
+      options_(options),
+      newest_config_(&config_) {}
 
 CollectionImpl::~CollectionImpl() = default;
 
@@ -182,6 +186,16 @@ Status CollectionImpl::open_partition(Lsn* checkpoint_lsn) {
   partition_ = *std::move(partition);
   *checkpoint_lsn = 0;
   return {};
+}
+
+void CollectionImpl::configure(CollectionConfig config) {
+  {
+    const MutexLock lock(mutex_);
+    index_wanted_ = std::make_unique<const IndexConfig>(config.index);
+    configs_.push_back(std::make_unique<const CollectionConfig>(std::move(config)));
+    newest_config_.store(configs_.back().get());
+  }
+  wake();
 }
 
 void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {

@@ -122,6 +122,7 @@ struct CollectionStats {
   /// Points that nothing in the graph leads to, by the last audit: 0, or there is a defect. Nothing
   /// before the first audit, which follows opening; the next ones follow checkpoints.
   std::optional<uint64_t> unreachable_points;
+  std::optional<uint64_t> index_build_left;  // points; nothing when no index is being built
   uint64_t tombstones = 0;
   uint64_t memory_bytes_vectors = 0;
   uint64_t memory_bytes_index = 0;   // links
@@ -168,7 +169,11 @@ class Collection {
                                                   const CollectionOptions& options);
   virtual ~Collection() = default;
 
+  /// What is in force or on its way; valid as long as the collection.
   virtual const CollectionConfig& config() const = 0;
+  /// Takes over what may change: retention_days and `index`. Another index is built in the
+  /// background while searches go on with the old one. The database makes it durable first.
+  virtual void configure(CollectionConfig config) = 0;
 
   /// The callback runs on an executor thread (or the caller's, when refused at once) after the
   /// write is durable, applied and visible.

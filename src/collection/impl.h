@@ -41,7 +41,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   /// Newest checkpoint, then the log's tail. On damage the object is kept, refusing everything.
   Status recover();
 
-  const CollectionConfig& config() const override { return config_; }
+  const CollectionConfig& config() const override { return *newest_config_.load(); }
+  void configure(CollectionConfig config) override;
   void upsert(UpsertRequest request, UpsertCallback done) override;
   void remove(DeleteRequest request, DeleteCallback done) override;
   Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
@@ -94,6 +95,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
   bool maintain(uint64_t upserted);
   Status link_some(uint64_t upserted, bool* more);
+  Status build_some(uint64_t upserted, bool* more);
+  bool has_graph() const;
   void audit_some();
   void fail(Status status);
   void refuse(Status status);
@@ -116,11 +119,13 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   // constant after recover()
   const Environment env_;
   const std::string dir_;
-  const CollectionConfig config_;
+  const CollectionConfig config_;  // as opened: for what never changes
   const CollectionOptions options_;
   std::unique_ptr<Partition> partition_;
 
   // own synchronization
+  /// In configs_, where older ones stay: their number is that of changes by hand.
+  std::atomic<const CollectionConfig*> newest_config_;
   std::atomic<Lsn> visible_lsn_{0};
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
@@ -141,6 +146,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool active_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
   bool link_all_ GUARDED_BY(mutex_) = false;  // somebody waits in link_all()
+  std::unique_ptr<const IndexConfig> index_wanted_ GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<const CollectionConfig>> configs_ GUARDED_BY(mutex_);
   uint64_t checkpoints_wanted_ GUARDED_BY(mutex_) = 0;
   uint64_t checkpoints_done_ GUARDED_BY(mutex_) = 0;
   Status checkpoint_status_ GUARDED_BY(mutex_);  // of the last one

@@ -57,7 +57,7 @@ void CollectionImpl::run_lane() {
   for (int round = 0; round < kRoundsPerTask; ++round) {
     if (run_round()) continue;
     const MutexLock lock(mutex_);
-    if (!writes_.empty() || checkpoint_result_ ||
+    if (!writes_.empty() || checkpoint_result_ || (index_wanted_ != nullptr && !failed_) ||
         (checkpoints_wanted_ > checkpoints_done_ && !checkpoint_running_)) {
       continue;
     }
@@ -145,6 +145,10 @@ bool CollectionImpl::maintain(uint64_t upserted) {
     fail(std::move(status));
     return false;
   }
+  if (Status status = build_some(upserted, &more); !status.ok()) {
+    fail(std::move(status));
+    return false;
+  }
   // A dead point holds its memory until then, and each new one takes memory beside it: while both
   // keep coming, the dead must not pile up. Deletes alone can wait.
   const bool many_dead = partition_->dying_points() > kDeadPointsMax;
@@ -179,11 +183,12 @@ Status CollectionImpl::link_some(uint64_t upserted, bool* more) {
   const uint64_t tail = partition_->derived().tail.size();
   if (tail == 0) {
     const MutexLock lock(mutex_);
+    if (index_wanted_ != nullptr || partition_->building()) return {};
     if (link_all_) changed_.signal_all();
     link_all_ = false;
     return {};
   }
-  const bool graph = partition_->live_points() > options_.flat_points_max;
+  const bool graph = has_graph();
   if (!wanted && (!options_.background || !graph)) return {};
   const bool long_tail = tail > options_.tail_points_max;
   uint64_t batches = 1;
@@ -198,6 +203,42 @@ Status CollectionImpl::link_some(uint64_t upserted, bool* more) {
     if (linked == 0) break;
   }
   *more = true;
+  return {};
+}
+
+bool CollectionImpl::has_graph() const {
+  return partition_->live_points() > options_.flat_points_max;
+}
+
+/// Builds a share of the index that was asked for, and puts it in force when it is all there.
+Status CollectionImpl::build_some(uint64_t upserted, bool* more) {
+  std::unique_ptr<const IndexConfig> asked;
+  bool linking = false;
+  bool closing = false;
+  {
+    const MutexLock lock(mutex_);
+    asked.swap(index_wanted_);
+    linking = link_all_;
+    closing = closing_;
+  }
+  if (asked != nullptr) TRY(partition_->want_index(*asked));
+  if (closing || (!options_.background && !linking)) return {};
+  TRY(partition_->retrain_if_due());
+  if (!partition_->building()) return {};
+  *more = true;
+  bool done = false;
+  for (uint64_t batches = 1 + (upserted + upserted / 2) / kLinkBatch; batches > 0; --batches) {
+    TRY_ASSIGN(done, partition_->build_some(kLinkBatch, has_graph() || linking, *env_.executor));
+  }
+  if (!done || checkpoint_running_) return {};
+  TRY(partition_->finish_building());
+  recall_curves_.clear();
+  auditing_ = true;
+  audit_next_ = 0;
+  audit_found_ = 0;
+  // Until a checkpoint holds it a start would build it again.
+  const MutexLock lock(mutex_);
+  if (options_.background) ++checkpoints_wanted_;
   return {};
 }
 

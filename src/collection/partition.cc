@@ -30,12 +30,56 @@ struct PointsHeader {
   RecordHeap::Header heap;
 };
 
+/// What the index in a store is; what it shall be may have been changed since.
+struct StoredIndex {
+  uint8_t flat = 0;
+  uint8_t fast = 0;
+  uint8_t has_quantizer = 0;
+  uint8_t unused = 0;
+  uint32_t m = 0;
+  uint32_t bits = 0;
+  float quantile = 0;
+  char quantizer[16] = {};
+  uint64_t trained_points = 0;
+};
+
 struct IndexHeader {
   uint32_t version = 0;
   uint32_t unused = 0;
   uint64_t tail = 0;
   IdMap::Header ids;
+  StoredIndex index;
 };
+
+StoredIndex stored_index(const IndexConfig& config, uint64_t trained_points) {
+  StoredIndex stored;
+  stored.flat = config.type == "flat" ? 1 : 0;
+  stored.fast = config.layout == GraphLayout::kFast ? 1 : 0;
+  stored.m = config.m;
+  stored.trained_points = trained_points;
+  if (!config.quantizer) return stored;
+  stored.has_quantizer = 1;
+  stored.bits = config.quantizer->bits;
+  stored.quantile = config.quantizer->quantile;
+  config.quantizer->kind.copy(stored.quantizer, sizeof stored.quantizer - 1);
+  return stored;
+}
+
+/// `wanted` with what cannot be changed in an index that is there.
+IndexConfig config_of(const StoredIndex& stored, const IndexConfig& wanted) {
+  IndexConfig config;
+  config.type = stored.flat != 0 ? "flat" : "hnsw";
+  config.layout = stored.fast != 0 ? GraphLayout::kFast : GraphLayout::kCompact;
+  config.m = stored.m;
+  config.ef_construction = wanted.ef_construction;
+  config.ef_search = wanted.ef_search;
+  config.seed = wanted.seed;
+  if (stored.has_quantizer != 0) {
+    config.quantizer =
+        QuantizerSpec{.kind = stored.quantizer, .bits = stored.bits, .quantile = stored.quantile};
+  }
+  return config;
+}
 
 template <class T>
 Result<T> load(const Arena& arena) {
@@ -97,7 +141,11 @@ uint32_t namespace_tag(std::string_view ns) {
 
 Partition::Partition(FileSystem& files, std::string dir, const CollectionConfig& config,
                      uint64_t payload_bytes_max)
-    : files_(files), dir_(std::move(dir)), config_(config), payload_bytes_max_(payload_bytes_max) {}
+    : files_(files),
+      dir_(std::move(dir)),
+      config_(config),
+      payload_bytes_max_(payload_bytes_max),
+      wanted_(config.index) {}
 
 Partition::~Partition() {
   delete derived_.load();
@@ -130,7 +178,7 @@ Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::strin
   StoreManifest index{.family = "index"};
   if (const StoreManifest* found = store_of(manifest, "index")) index = *found;
   partition->next_index_file_ = index.next_file;
-  auto derived = partition->open_derived(index);
+  auto derived = partition->open_derived(index, partition->wanted_);
   if (derived.ok()) {
     // An index store that was written before there was a payload index, or by one that gave up.
     if ((*derived)->payload->needs_filling()) TRY(partition->fill_payload(**derived));
@@ -140,6 +188,7 @@ Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::strin
   } else {
     return std::move(derived).error();
   }
+  TRY(partition->want_index(config.index));
   return partition;
 }
 
@@ -175,8 +224,9 @@ Status Partition::open_points(const StoreManifest& manifest) {
 }
 
 Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
-    const StoreManifest& manifest) const {
+    const StoreManifest& manifest, const IndexConfig& wanted) const {
   auto derived = std::make_unique<Derived>();
+  derived->config = wanted;
   TRY_ASSIGN(derived->store, PageStore::open(files_, dir_, manifest));
   TRY_ASSIGN(derived->header_arena, derived->store->arena({.id = 1, .name = "header"}));
   TRY_ASSIGN(Arena * ids, derived->store->arena({.id = 2, .name = "ids", .huge_pages = true}));
@@ -186,6 +236,8 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
   if (!manifest.arenas.empty()) {
     TRY(check_version(*derived->header_arena));
     TRY_ASSIGN(header, load<IndexHeader>(*derived->header_arena));
+    derived->config = config_of(header.index, wanted);
+    derived->trained_points = header.index.trained_points;
     TRY(ids->verify(0, ids->bytes()));
     TRY(more_ids->verify(0, more_ids->bytes()));
     TRY_ASSIGN(const std::vector<Slot> slots, load_slots(*derived->tail_arena, header.tail));
@@ -194,41 +246,11 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
   }
   derived->ids = std::make_unique<IdMap>(*ids, *more_ids, header.ids,
                                          [this](Slot slot) { return hash_of_slot(slot); });
-  TRY_ASSIGN(derived->index, create_ann_index(config_.index, *vectors_, *derived->store, 16));
+  TRY_ASSIGN(derived->index, create_ann_index(derived->config, *vectors_, *derived->store, 16));
   TRY_ASSIGN(derived->payload, PayloadIndex::open(*derived->store, 4));
   derived->payload->set_collection(config_.name);
   derived->payload->set_limit(payload_limit());
   return derived;
-}
-
-Status Partition::rebuild_derived() {
-  TRY_ASSIGN(std::unique_ptr<Derived> fresh,
-             open_derived({.family = "index", .next_file = next_index_file_}));
-  TRY(fill_derived(*fresh));
-  // fill_derived knew the unlinked slots again: they are unlinked once more.
-  for (const Dying& entry : unlinked_)
-    dying_.push_back({entry.slot, 0});
-  unlinked_.clear();
-  seal_dying();
-  Derived* old = derived_.exchange(fresh.release(), std::memory_order_acq_rel);
-  if (old != nullptr) {
-    epoch_wait(epoch_advance());
-    delete old;
-  }
-  return {};
-}
-
-Status Partition::fill_derived(Derived& derived) const {
-  const SlotTable::View view = slots_->view();
-  const Slot slots = slots_->header().slots;
-  for (Slot slot = 0; slot < slots; ++slot) {
-    if (!view.used(slot)) continue;
-    TRY_ASSIGN(const Record record, heap_->read(view.record(slot)));
-    TRY(derived.ids->insert(hash_of(storage_id(record.ns, record.id)), slot));
-    if (record.has_vector && view.living(slot)) derived.tail.push(slot);
-    derived.payload->add(slot, record.ns, record.metadata_json);
-  }
-  return {};
 }
 
 Status Partition::fill_payload(Derived& derived) const {
@@ -298,6 +320,7 @@ Status Partition::save_headers() {
   index.version = kLayoutVersion;
   index.tail = tail.size();
   index.ids = derived.ids->header();
+  index.index = stored_index(derived.config, derived.trained_points);
   return save(*derived.header_arena, index);
 }
 

@@ -7,6 +7,7 @@
 // rebuilt when it is damaged. Derived state hangs behind one pointer, so a rebuilt one replaces it
 // under readers. One lane mutates; readers hold an EpochGuard.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -43,6 +44,9 @@ class Partition {
  public:
   /// What can be rebuilt from the points.
   struct Derived {
+    IndexConfig config;           // of `index`
+    uint64_t trained_points = 0;  // so many there were when the index learnt from them; 0: not yet
+    Slot known = kNoSlot;  // slots below it are in the views; all, but while it is being built
     std::unique_ptr<PageStore> store;
     Arena* header_arena = nullptr;
     Arena* tail_arena = nullptr;
@@ -81,6 +85,17 @@ class Partition {
   /// Starts the reclamation clock of the points that died since the last call: after the collection
   /// published their LSN.
   void seal_dying();
+  /// The index that shall be in force. When another one is, a new derived state is built beside it,
+  /// and the switch is sudden for readers.
+  Status want_index(const IndexConfig& wanted);
+  bool building() const { return building_ != nullptr; }
+  /// A share of the building: knows up to kKnownAtOnce more slots, or links up to `max` points
+  /// (`graph` false: the collection is too small for that). True when it is all there.
+  Result<bool> build_some(size_t max, bool graph, Executor& executor);
+  /// What was built takes over, and is in no checkpoint yet. No checkpoint runs.
+  Status finish_building();
+  /// The index learnt from much fewer points than there are: it is built anew.
+  Status retrain_if_due();
   /// Unlinks up to max dead points that no reader can see any more, and frees up to max that were
   /// unlinked before. Returns how many steps it did.
   size_t reclaim(size_t max);
@@ -101,6 +116,9 @@ class Partition {
     if (vectors_->release_due()) vectors_->release();
   }
   Status points_damage() const { return points_->damage(); }
+  /// Any thread, under a guard: points that a building has still to link or to look at; nothing
+  /// when there is none.
+  std::optional<uint64_t> building_left() const;
   bool derived_damaged() const { return !derived_.load()->store->damage().ok(); }
   /// Replaces the derived state by an empty one built from the points: every point goes to the
   /// tail.
@@ -117,9 +135,19 @@ class Partition {
   Partition(FileSystem& files, std::string dir, const CollectionConfig& config,
             uint64_t payload_bytes_max);
   Status open_points(const StoreManifest& manifest);
-  Result<std::unique_ptr<Derived>> open_derived(const StoreManifest& manifest) const;
-  Status fill_derived(Derived& derived) const;
+  Result<std::unique_ptr<Derived>> open_derived(const StoreManifest& manifest,
+                                                const IndexConfig& wanted) const;
+  Status start_building();
+  Status know_slots(Derived& derived, Slot end) const;
   Status fill_payload(Derived& derived) const;
+  void put_in_force(std::unique_ptr<Derived> next);
+  /// The derived states that know a slot; null where there is none.
+  std::array<Derived*, 2> views_of(Slot slot) {
+    Derived* const next =
+        building_ != nullptr && slot < building_->known ? building_.get() : nullptr;
+    return {derived_.load(), next};
+  }
+  Result<size_t> link(Derived& derived, size_t max, Executor& executor);
   uint64_t payload_limit() const;
   Status save_headers();
   Result<uint64_t> apply_upsert(const LogRecord& record);
@@ -133,6 +161,8 @@ class Partition {
   Result<uint64_t> hash_of_slot(Slot slot) const;
 
   static constexpr size_t kTrainingSample = 10000;
+  static constexpr Slot kKnownAtOnce = 4096;
+  static constexpr uint64_t kNotBuilding = ~uint64_t{0};
 
   FileSystem& files_;
   const std::string dir_;
@@ -153,6 +183,9 @@ class Partition {
   std::deque<Dying> dying_;     // dead, still linked; ticket 0: not sealed
   std::deque<Dying> unlinked_;  // in no view any more, waiting for the last readers
   uint64_t next_index_file_ = 1;
+  IndexConfig wanted_;
+  std::unique_ptr<Derived> building_;  // the lane only
+  std::atomic<uint64_t> building_left_{kNotBuilding};
 };
 
 }  // namespace ferres

@@ -125,6 +125,7 @@ CollectionStats CollectionImpl::stats() {
   if (const int64_t audited = unreachable_.load(std::memory_order_relaxed); audited >= 0) {
     stats.unreachable_points = static_cast<uint64_t>(audited);
   }
+  stats.index_build_left = partition_->building_left();
   stats.tombstones = partition_->dying_points();
   stats.memory_bytes_vectors = partition_->vectors().memory_bytes();
   stats.memory_bytes_index = derived.index->memory_bytes();

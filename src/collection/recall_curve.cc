@@ -65,4 +65,9 @@ void RecallCurves::put(uint32_t k, RecallCurve curve) {
   curves_.insert_or_assign(curve_class(k), std::move(curve));
 }
 
+void RecallCurves::clear() {
+  const MutexLock lock(mutex_);
+  curves_.clear();
+}
+
 }  // namespace ferres

@@ -40,6 +40,8 @@ class RecallCurves {
   /// queries.
   Answer ask(double target, uint32_t k, uint64_t points, uint64_t queries) const;
   void put(uint32_t k, RecallCurve curve);
+  /// Another index answers from now on.
+  void clear();
 
  private:
   mutable Mutex mutex_;

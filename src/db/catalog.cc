@@ -23,6 +23,16 @@ Status Catalog::apply(const LogRecord& record) {
       collections_.insert_or_assign(std::move(name), std::move(config));
       return {};
     }
+    case Op::kChange: {
+      TRY_ASSIGN(CollectionConfig config, decode_config(as_text(record.payload)));
+      const auto known = collections_.find(config.name);
+      if (known == collections_.end() || known->second.uuid != config.uuid) {
+        return Status(Code::kCorruption,
+                      "the catalog changes collection '" + config.name + "', which it lacks");
+      }
+      known->second = std::move(config);
+      return {};
+    }
     case Op::kDrop: {
       const std::string_view uuid = as_text(record.payload);
       std::erase_if(collections_, [&](const auto& entry) { return entry.second.uuid == uuid; });
@@ -51,6 +61,10 @@ Status Catalog::reopen() {
 
 Status Catalog::create(const CollectionConfig& config) {
   return commit(Op::kCreate, encode_config(config));
+}
+
+Status Catalog::change(const CollectionConfig& config) {
+  return commit(Op::kChange, encode_config(config));
 }
 
 Status Catalog::drop(const CollectionConfig& config) {

@@ -1,6 +1,6 @@
-// The catalog: which collections exist, as a log in data/system/wal. Create and drop are records;
-// the whole log is read at start (a record is a few hundred bytes and collections are few). Not
-// thread-safe: the database serializes calls.
+// The catalog: which collections exist, as a log in data/system/wal. Create, change and drop are
+// records; the whole log is read at start (a record is a few hundred bytes and collections are
+// few). Not thread-safe: the database serializes calls.
 #pragma once
 #include <map>
 #include <memory>
@@ -23,11 +23,13 @@ class Catalog {
   /// Durable when they return ok. After an error the record is not there, unless certain() says
   /// that this is not known: the log could not be read back.
   Status create(const CollectionConfig& config);
+  /// Replaces the configuration of the collection with that uuid.
+  Status change(const CollectionConfig& config);
   Status drop(const CollectionConfig& config);
   bool certain() const { return !log_->poisoned(); }
 
  private:
-  enum class Op : uint8_t { kCreate = 1, kDrop = 2 };
+  enum class Op : uint8_t { kCreate = 1, kDrop = 2, kChange = 3 };
   explicit Catalog(CommitClock& clock) : clock_(clock) {}
   Status apply(const LogRecord& record);
   Status reopen();

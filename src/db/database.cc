@@ -33,6 +33,8 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   Status start();
   Result<std::shared_ptr<Collection>> create(CollectionConfig config) override;
   Result<std::shared_ptr<Collection>> find(const std::string& name) override;
+  Status configure(const std::string& name,
+                   const std::function<Status(CollectionConfig&)>& change) override;
   std::vector<std::shared_ptr<Collection>> list() override;
   Status drop(const std::string& name) override;
   Status checkpoint_all() override;
@@ -57,7 +59,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<JobRunner> jobs_;
 
-  Mutex catalog_mutex_;  // create and drop, one at a time, across their file operations
+  Mutex catalog_mutex_;  // create, change and drop, one at a time, across their file operations
   std::unique_ptr<Catalog> catalog_ GUARDED_BY(catalog_mutex_);
 
   Mutex mutex_;  // the map alone, briefly
@@ -196,6 +198,24 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::find(const std::string& name) 
   }
   if (!entry->second.collection) return entry->second.error.clone();
   return entry->second.collection;
+}
+
+Status DatabaseImpl::configure(const std::string& name,
+                               const std::function<Status(CollectionConfig&)>& change) {
+  const MutexLock catalog_lock(catalog_mutex_);
+  TRY_ASSIGN(const std::shared_ptr<Collection> collection, find(name));
+  CollectionConfig config = collection->config();
+  TRY(change(config));
+  if (encode_config(config) == encode_config(collection->config())) return {};
+  TRY(catalog_->change(config));
+  collection->configure(config);
+  // The record is what counts; the file is for people and older tools.
+  const std::string file = folder(name) + std::string(kConfigFile);
+  const Status written = write_file_atomic(*env_.files, file, as_bytes(encode_config(config)));
+  if (!written.ok()) {
+    log_warning("config.not_written", {{"file", file}, {"reason", std::string(written.message())}});
+  }
+  return {};
 }
 
 std::vector<std::shared_ptr<Collection>> DatabaseImpl::list() {

@@ -3,6 +3,7 @@
 // recovery finishes a create or drop that a crash cut in half. Thread-safe.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,10 @@ class Database {
   virtual Result<std::shared_ptr<Collection>> create(CollectionConfig config) = 0;
   /// kNotFound "collection 'NAME' not found".
   virtual Result<std::shared_ptr<Collection>> find(const std::string& name) = 0;
+  /// Changes what may be changed in a collection's configuration, durably: `change` edits it and
+  /// may refuse. kNotFound.
+  virtual Status configure(const std::string& name,
+                           const std::function<Status(CollectionConfig&)>& change) = 0;
   /// In order of name.
   virtual std::vector<std::shared_ptr<Collection>> list() = 0;
   /// Gone from every answer and from the live files at once.

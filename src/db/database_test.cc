@@ -66,6 +66,31 @@ TEST_F(DatabaseTest, CollectionsAndTheirPointsSurviveAReopening) {
   EXPECT_EQ((*database_->find("b"))->get("p", std::nullopt)->id, "p");
 }
 
+TEST_F(DatabaseTest, ChangesOfAConfigurationSurviveAReopening) {
+  put(**database_->create(config("a")), "p");
+  const auto change = [](CollectionConfig& config) -> Status {
+    config.retention_days = 3;
+    config.index.layout = GraphLayout::kFast;
+    return {};
+  };
+  ASSERT_TRUE(database_->configure("a", change).ok());
+  EXPECT_EQ((*database_->find("a"))->config().retention_days, 3u);
+  EXPECT_EQ(database_->configure("b", change).code(), Code::kNotFound);
+  const auto refusal = [](CollectionConfig& config) -> Status {
+    config.retention_days = 4;
+    return {Code::kInvalidArgument, "no"};
+  };
+  EXPECT_EQ(database_->configure("a", refusal).message(), "no");
+  reopen();
+  EXPECT_EQ((*database_->find("a"))->config().retention_days, 3u);
+  EXPECT_EQ((*database_->find("a"))->config().index.layout, GraphLayout::kFast);
+  EXPECT_EQ((*database_->find("a"))->get("p", std::nullopt)->id, "p");
+  ASSERT_TRUE(database_->drop("a").ok());
+  ASSERT_TRUE(database_->create(config("a")).ok());
+  reopen();
+  EXPECT_FALSE((*database_->find("a"))->config().retention_days.has_value());
+}
+
 TEST_F(DatabaseTest, NamesAreCheckedAndUnique) {
   EXPECT_EQ(database_->create(config("../x")).error().code(), Code::kInvalidArgument);
   EXPECT_EQ(database_->create(config("")).error().code(), Code::kInvalidArgument);

@@ -125,6 +125,9 @@ class ANNIndex {
   virtual IndexStats audit() const = 0;
 };
 
+/// kInvalidArgument for an unknown type or parameters out of range.
+Status validate_index(const IndexConfig& config);
+
 /// Creates the index over `vectors`, or opens the one in `store`: its arenas have the ids
 /// [first_arena, first_arena + 16) there, and their content is saved by the store's checkpoints.
 /// kInvalidArgument for an unknown type or parameters out of range.

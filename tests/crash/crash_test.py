@@ -61,7 +61,9 @@ class Writer(threading.Thread):
                 collection = self.random.choice(COLLECTIONS)
                 chosen = self.random.sample(range(IDS_PER_THREAD), self.random.randint(1, 20))
                 ids = [f"w{self.number}-{i}" for i in chosen]
-                if self.random.random() < 0.3:
+                if self.random.random() < 0.02:
+                    self.change_index(client, collection)
+                elif self.random.random() < 0.3:
                     self.delete(client, collection, ids)
                 else:
                     self.upsert(client, collection, ids)
@@ -93,6 +95,15 @@ class Writer(threading.Thread):
         if status != 200:
             raise AssertionError(f"delete answered {status}: {answer}")
         self.acknowledge(collection, ids)
+
+    def change_index(self, client, collection):
+        """Built in the background, beside everything else."""
+        status, answer = client.request(
+            "PATCH", f"/api/v1/collections/{collection}",
+            {"index": self.random.choice(["fast", "compact", "flat"]),
+             "quantization": self.random.choice([{"RaBitQ": {"bits": 8}}, {"Scalar": {}}])})
+        if status != 204:
+            raise AssertionError(f"patch answered {status}: {answer}")
 
     def ask(self, collection, point_id, state):
         self.states.setdefault((collection, point_id), [ABSENT]).append(state)

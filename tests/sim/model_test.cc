@@ -48,7 +48,7 @@ class ModelRun {
         {20, &ModelRun::pass_time},     {10, &ModelRun::sweep},
         {5, &ModelRun::checkpoint},     {10, &ModelRun::link},
         {3, &ModelRun::restart},        {2, &ModelRun::replace_collection},
-        {5, &ModelRun::ask_wrongly},
+        {5, &ModelRun::ask_wrongly},    {4, &ModelRun::change_index},
     };
     uint64_t total = 0;
     for (const Row& row : kRows)
@@ -82,6 +82,12 @@ class ModelRun {
     return found.ok() ? *found : nullptr;
   }
 
+  void draw_index(IndexConfig& index) {
+    index.layout = random_.one_in(2) ? GraphLayout::kFast : GraphLayout::kCompact;
+    index.quantizer.reset();
+    if (random_.one_in(2)) index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
+  }
+
   void create(const std::string& name) {
     CollectionConfig config;
     config.name = name;
@@ -89,8 +95,7 @@ class ModelRun {
     config.metric = static_cast<Metric>(random_.below(3));
     config.index.m = 8;
     config.index.ef_construction = 60;
-    if (random_.one_in(2)) config.index.layout = GraphLayout::kFast;
-    if (random_.one_in(2)) config.index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
+    draw_index(config.index);
     config.vectors.residency = static_cast<Residency>(random_.below(3));
     auto created = world_.database().create(config);
     ASSERT_TRUE(created.ok()) << created.error().message();
@@ -362,6 +367,17 @@ class ModelRun {
           << name;
       EXPECT_GE(opened->stats().lsn, tracked.lsn);
     }
+  }
+
+  /// Built in the background: later steps meet it half done, or a restart does.
+  void change_index() {
+    const Status status =
+        world_.database().configure(name_, [this](CollectionConfig& config) -> Status {
+          draw_index(config.index);
+          return {};
+        });
+    ASSERT_TRUE(status.ok()) << status.message();
+    tracked().config = collection()->config();
   }
 
   void replace_collection() {
