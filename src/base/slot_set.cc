@@ -58,6 +58,14 @@ void set_bit(std::vector<uint64_t>& words, uint16_t low) {
 
 }  // namespace
 
+uint64_t SlotSet::memory_bytes() const {
+  uint64_t sum = chunks_.capacity() * sizeof(Chunk);
+  for (const Chunk& chunk : chunks_) {
+    sum += chunk.list.capacity() * sizeof(uint16_t) + chunk.words.capacity() * sizeof(uint64_t);
+  }
+  return sum;
+}
+
 uint64_t SlotSet::size() const {
   uint64_t total = 0;
   for (const Chunk& chunk : chunks_)

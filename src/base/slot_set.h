@@ -23,6 +23,7 @@ class SlotSet {
 
   bool empty() const { return size() == 0; }
   uint64_t size() const;
+  uint64_t memory_bytes() const;
   bool contains(Slot slot) const {
     const uint32_t index = slot / kChunkSlots;
     if (index >= chunks_.size()) return false;

@@ -50,7 +50,7 @@ class ReadFilter : public SlotFilter {
   std::string ns_;
   uint32_t tag_ = 0;
   const Predicate* predicate_;
-  std::optional<PayloadIndex::Answer> answer_;  // nothing: all slots are candidates
+  std::shared_ptr<const PayloadIndex::Answer> answer_;  // null: all slots are candidates
   uint64_t matches_ = ~uint64_t{0};
   bool verified_ = false;  // some candidates are unsure
   Slot excluded_ = kNoSlot;

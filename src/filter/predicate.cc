@@ -301,6 +301,7 @@ Result<Predicate> Predicate::parse(std::string_view json, const FilterLimits& li
   TRY(builder.parse_filter(document, "filter", 1, *root));
   predicate.namespace_ = builder.take_namespace();
   if (!root->children.empty()) predicate.root_ = std::move(root);
+  predicate.text_ = json;
   return predicate;
 }
 

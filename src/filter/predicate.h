@@ -36,6 +36,8 @@ class Predicate {
   bool empty() const;
   /// The value of a top-level "$namespace" equality, taken out of the tree.
   const std::optional<std::string>& namespace_name() const { return namespace_; }
+  /// As parsed.
+  const std::string& text() const { return text_; }
   /// metadata_json is a valid JSON document (what the collection stores).
   bool matches(std::string_view metadata_json) const;
   /// The slots of the documents that match, asked of an index.
@@ -45,6 +47,7 @@ class Predicate {
   Predicate();
   std::unique_ptr<Node> root_;
   std::optional<std::string> namespace_;
+  std::string text_;
 };
 
 }  // namespace ferres

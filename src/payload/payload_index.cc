@@ -199,12 +199,19 @@ void PayloadIndex::add(Slot slot, std::string_view ns, std::string_view metadata
   if (heap_ == nullptr) {
     if (const Status status = create(); !status.ok()) return give_up(status);
   }
-  if (const Status status = change(slot, ns, metadata_json, true); !status.ok()) give_up(status);
+  change_or_give_up(slot, ns, metadata_json, true);
 }
 
 void PayloadIndex::remove(Slot slot, std::string_view ns, std::string_view metadata_json) {
   if (gave_up_.load(std::memory_order_relaxed) || heap_ == nullptr) return;
-  if (const Status status = change(slot, ns, metadata_json, false); !status.ok()) give_up(status);
+  change_or_give_up(slot, ns, metadata_json, false);
+}
+
+void PayloadIndex::change_or_give_up(Slot slot, std::string_view ns, std::string_view metadata_json,
+                                     bool adding) {
+  version_.fetch_add(1, std::memory_order_acq_rel);
+  if (const Status status = change(slot, ns, metadata_json, adding); !status.ok()) give_up(status);
+  version_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void PayloadIndex::give_up(const Status& why) {
@@ -338,7 +345,8 @@ Status PayloadIndex::save() {
 }
 
 uint64_t PayloadIndex::memory_bytes() const {
-  return blocks_->memory_bytes() + fields_->memory_bytes() + retired_->memory_bytes();
+  return blocks_->memory_bytes() + fields_->memory_bytes() + retired_->memory_bytes() +
+         answers_.memory_bytes();
 }
 
 uint32_t PayloadIndex::fields() const {
@@ -369,8 +377,24 @@ PayloadIndex::Look PayloadIndex::look(const BlockView& view) {
   return {now->seed, (load_word(&now->flags) & kMoreFields) == 0};
 }
 
-std::optional<PayloadIndex::Answer> PayloadIndex::evaluate(const Predicate* filter,
-                                                           std::string_view ns) const {
+std::shared_ptr<const PayloadIndex::Answer> PayloadIndex::evaluate(const Predicate* filter,
+                                                                   std::string_view ns) const {
+  // Before anything is read. Whoever sees a write sees the version that it left.
+  const uint64_t version = version_.load(std::memory_order_acquire);
+  std::string key(ns);
+  key += '\0';
+  if (filter != nullptr) key += filter->text();
+  if (auto known = answers_.find(key, version)) return known;
+  std::optional<Answer> answer = ask(filter, ns);
+  if (!answer) return nullptr;
+  auto shared = std::make_shared<const Answer>(*std::move(answer));
+  const bool unchanged = version % 2 == 0 && version_.load(std::memory_order_acquire) == version;
+  if (unchanged && key.size() <= AnswerCache::kKeyBytesMax) answers_.put(key, version, shared);
+  return shared;
+}
+
+std::optional<PayloadIndex::Answer> PayloadIndex::ask(const Predicate* filter,
+                                                      std::string_view ns) const {
   if (gave_up_.load(std::memory_order_acquire)) return std::nullopt;
   const PayloadQuery query(*this);
   Answer answer;

@@ -26,6 +26,8 @@
 #include "base/types.h"
 #include "filter/predicate.h"
 #include "filter/probe.h"
+#include "payload/answer.h"
+#include "payload/answer_cache.h"
 #include "payload/block_heap.h"
 #include "payload/stored_set.h"
 #include "payload/term_tree.h"
@@ -40,10 +42,7 @@ class PayloadIndex {
   static constexpr uint32_t kFieldsMax = 1024;
   static constexpr uint64_t kRootOffset = 4;  // in the first arena
 
-  struct Answer {
-    Matches matches;
-    bool namespace_sure = true;  // false: the records must confirm the namespace
-  };
+  using Answer = PayloadAnswer;
 
   /// Uses the arenas [first_arena, first_arena + kArenas) of the store. kCorruption when the header
   /// is damaged.
@@ -52,8 +51,8 @@ class PayloadIndex {
 
   // ---- any thread, under an EpochGuard
   /// The slots whose documents match `filter` (null: all) and whose namespace is `ns` (empty: any).
-  /// Holds for every slot that was visible when the guard began. Nothing: the index cannot say.
-  std::optional<Answer> evaluate(const Predicate* filter, std::string_view ns) const;
+  /// Holds for every slot that was visible when the guard began. Null: the index cannot say.
+  std::shared_ptr<const Answer> evaluate(const Predicate* filter, std::string_view ns) const;
   uint64_t memory_bytes() const;
   /// Fields that are known, and groups of values that outgrew the limit.
   uint32_t fields() const;
@@ -91,6 +90,8 @@ class PayloadIndex {
   PayloadIndex(Arena* blocks, Arena* fields, Arena* retired);
   Status load();
   Status create();
+  void change_or_give_up(Slot slot, std::string_view ns, std::string_view metadata_json,
+                         bool adding);
   Status change(Slot slot, std::string_view ns, std::string_view metadata_json, bool adding);
   Status change_term(const TermKey& key, Slot slot, bool adding);
   Status enforce_limit();
@@ -100,6 +101,7 @@ class PayloadIndex {
   Result<Field*> field(uint32_t number);
   const Field* look_at_field(uint32_t number) const;
   Result<uint32_t> register_field(const TermKey& key, std::string_view path);
+  std::optional<Answer> ask(const Predicate* filter, std::string_view ns) const;
   static Look look(const BlockView& view);
   uint32_t dropped_types(uint32_t number) const;
   const Header* header() const;
@@ -118,6 +120,8 @@ class PayloadIndex {
   uint64_t limit_bytes_ = 64 << 20;
   std::string collection_;
   bool needs_filling_ = false;
+  std::atomic<uint64_t> version_{0};  // odd while the index changes
+  mutable AnswerCache answers_;
   std::atomic<bool> gave_up_{false};
 };
 

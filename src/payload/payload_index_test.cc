@@ -32,7 +32,8 @@ class PayloadIndexTest : public ::testing::Test {
     manifest_ = *store_->write_checkpoint();
     store_->commit_checkpoint();
   }
-  std::optional<PayloadIndex::Answer> ask(const std::string& filter, std::string_view ns = {}) {
+  std::shared_ptr<const PayloadIndex::Answer> ask(const std::string& filter,
+                                                  std::string_view ns = {}) {
     const auto predicate = Predicate::parse(filter);
     EXPECT_TRUE(predicate.ok()) << filter;
     const EpochGuard guard;
@@ -68,6 +69,24 @@ TEST_F(PayloadIndexTest, ComesBackWithoutBeingFilled) {
   index_->remove(3, "", R"({"n":3})");
   index_->remove(3, "", R"({"n":3})");
   EXPECT_EQ(sure(R"({"n":3})"), 99u);
+}
+
+TEST_F(PayloadIndexTest, WhatIsAskedAgainIsKeptUntilTheNextChange) {
+  for (Slot slot = 0; slot < 1000; ++slot)
+    index_->add(slot, slot % 2 == 0 ? "even" : "", fmt::format(R"({{"n":{}}})", slot % 10));
+  const std::string filter = R"({"n":{"$lt":4}})";
+  for (const char* ns : {"", "even"}) {
+    const uint64_t matches = *ns == 0 ? 400 : 200;
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(sure(filter, ns), matches);
+    EXPECT_EQ(ask(filter, ns), ask(filter, ns));  // the same object
+  }
+  index_->add(1000, "even", R"({"n":3})");
+  EXPECT_EQ(sure(filter), 401u);
+  EXPECT_EQ(sure(filter, "even"), 201u);
+  index_->remove(0, "even", R"({"n":0})");
+  EXPECT_EQ(sure(filter), 400u);
+  EXPECT_EQ(sure(filter, "even"), 200u);
 }
 
 TEST_F(PayloadIndexTest, UniqueAndSharedValuesCostLittle) {
@@ -181,7 +200,7 @@ TEST_F(PayloadIndexTest, AFlippedBitVoidsTheAnswerAndIsReported) {
   open();
   for (Slot slot = 0; slot < 30'000; slot += 500) {
     const auto answer = ask(fmt::format(R"({{"id":"{}"}})", slot));
-    void_answers += answer.has_value() ? 0 : 1;
+    void_answers += answer != nullptr ? 0 : 1;
     if (answer) {
       EXPECT_TRUE(answer->matches.slots.contains(slot)) << slot;
     }
