@@ -25,6 +25,9 @@ constexpr float kDeviations = 1.5f;
 // everywhere, and a few. Then they are not near the query.
 constexpr double kPatience = 2;
 constexpr uint64_t kPatienceMin = 64;
+// The nearest ef of a share are the nearest ef / share of all, but fewer have to be expanded to
+// meet those (measured on wordnet384: docs/ENGINE.md).
+constexpr double kWidthPower = 0.75;
 
 // Every so many additions a stored point is searched for, first with the smaller pool, and if it is
 // missed with the larger; if that misses too, it gets an edge and the next additions search for
@@ -319,15 +322,17 @@ void HnswIndex::run_search(const Blocks& blocks, const SearchParams& params,
   explain.layers = layers(blocks);
   WalkBudget budget;
   if (params.visits_max != 0) budget.visits = params.visits_max;
+  const uint32_t ef = explain.ef_used;
   if (const SlotSet* const members = filter.members()) {
     const double points = std::max<Slot>(blocks.slots, 1);
     const double share = static_cast<double>(std::max<uint64_t>(members->size(), 1)) / points;
-    budget.steps = static_cast<uint64_t>(kPatience * explain.ef_used / share) + kPatienceMin;
+    budget.steps = static_cast<uint64_t>(kPatience * ef / share) + kPatienceMin;
+    const auto width = static_cast<uint32_t>(ef / std::pow(share, kWidthPower));
     explain.exhausted = walk.run_admitting(
-        explain.ef_used, budget, [members](Slot slot) { return members->contains(slot); });
+        ef, width, share, budget, [members](Slot slot) { return members->contains(slot); });
   } else if (filter.selective()) {
     explain.exhausted =
-        walk.run_admitting(explain.ef_used, budget, [&](Slot slot) { return filter.admits(slot); });
+        walk.run_admitting(ef, ~0u, 1, budget, [&](Slot slot) { return filter.admits(slot); });
   } else {
     walk.run(explain.ef_used);
   }

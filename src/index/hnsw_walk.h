@@ -42,7 +42,6 @@ struct WalkScratch {
   Pool pool;
   Pool admitted;
   Pool entries;
-  std::vector<uint64_t> frontier;
   SpaceQuery query;
   Slot ids[kLanesMax];
   Slot fetched[kLanesMax];  // of a scan: on their way from memory while batch is scored
@@ -129,37 +128,46 @@ class Walk {
     Pool& pool = scratch_.pool;
     pool.reset(ef);
     size_t fresh = start();
-    if (!score(fresh, note)) return;
-    pour(fresh);
+    KeepAll<Scored> keep{*this, note};
+    if (!score(fresh)) return;
+    keep.take(fresh);
     if (blocks_.filters() && ef > kNarrow) {
-      expand(kNarrow, note);
+      expand(kNarrow, keep);
       pool.unexpand();
     }
-    expand(ef, note);
+    expand(ef, keep);
   }
 
-  /// The walk under a condition: refused slots lead on but are not kept. Ends when the ef admitted
-  /// ones are nearer than anything left to expand. False when the budget was spent before.
+  /// The walk under a condition: refused slots lead on, and scratch.admitted keeps the nearest `ef`
+  /// of the others. It ends when nothing that is left to expand is nearer than those; or, when
+  /// about the `share` of what it met was admitted, with the nearest `width` of all expanded, for
+  /// what lies near is met as a neighbour of many. False when the budget was spent before.
   template <class Admits>
-  bool run_admitting(uint32_t ef, WalkBudget budget, const Admits& admits) {
+  bool run_admitting(uint32_t ef, uint32_t width, double share, WalkBudget budget,
+                     const Admits& admits) {
+    Pool& pool = scratch_.pool;
     scratch_.admitted.reset(ef);
-    scratch_.frontier.clear();
+    const auto steps = static_cast<uint32_t>(std::min(budget.steps, kStepsMax));
+    pool.reset(steps);
     size_t fresh = start();
-    if (!score(fresh, ForgetScored())) return true;
-    push_frontier(fresh, admits);
-    std::vector<uint64_t>& frontier = scratch_.frontier;
-    while (!frontier.empty()) {
-      const uint64_t nearest = frontier.front();
-      if (nearest >= scratch_.admitted.limit()) return true;
-      if (budget.steps-- == 0 || scratch_.scored >= budget.visits) return false;
-      std::pop_heap(frontier.begin(), frontier.end(), std::greater<>());
-      frontier.pop_back();
-      size_t found = unmet_neighbours(nearest, scratch_.admitted, ef);
-      if (!frontier.empty()) blocks_.prefetch(key_slot(frontier.front()));
-      if (!score(found, ForgetScored())) return true;
-      push_frontier(found, admits);
+    KeepAdmitted<Admits> keep{*this, admits, budget.visits};
+    if (!score(fresh)) return true;
+    keep.take(fresh);
+    if (blocks_.filters()) {
+      expand(kNarrow, keep);
+      pool.unexpand();
     }
-    return true;
+    if (width < steps) {
+      expand(width, keep);
+      const bool typical = static_cast<double>(keep.admitted) >=
+                           kTypical * share * static_cast<double>(scratch_.scored);
+      if (typical && scratch_.admitted.full()) return true;
+    }
+    expand(steps, keep);
+    if (!scratch_.damage.ok()) return true;
+    // What is left is a candidate that was not expanded, or what a full pool has no room for.
+    const uint64_t left = std::min(pool.nearest(steps), pool.limit());
+    return left == Pool::kNone || (left >= scratch_.admitted.limit() && !keep.spent());
   }
 
   /// No walk: scores every member and keeps the nearest admitted ones.
@@ -169,7 +177,7 @@ class Walk {
     size_t fetched = 0;
     size_t count = 0;
     const auto step = [&] {
-      if (!s.damage.ok() || !score(count, ForgetScored())) return;
+      if (!s.damage.ok() || !score(count)) return;
       for (size_t i = 0; i < count; ++i) {
         if (candidate_key(s.distances[i], s.batch[i]) < s.pool.limit() &&
             filter.admits(s.batch[i])) {
@@ -194,6 +202,8 @@ class Walk {
   static constexpr uint32_t kStarts = 4;
   static constexpr uint32_t kNarrow = 2;
   static constexpr size_t kScanAhead = 32;
+  static constexpr uint64_t kStepsMax = 1 << 16;
+  static constexpr double kTypical = 0.7;
 
   /// Meets the starts; returns how many there are in scratch.batch.
   size_t start() {
@@ -204,46 +214,91 @@ class Walk {
     return fresh;
   }
 
-  /// Expands the nearest `width` of the pool.
+  /// What a walk does with the batch that was scored, and how far it looks.
   template <class Scored>
-  void expand(uint32_t width, Scored&& note) {
-    const Pool& pool = scratch_.pool;
-    uint64_t next = take_ahead(width);
+  struct KeepAll {
+    Walk& walk;
+    Scored& note;
+
+    void take(size_t count) {
+      note(walk.scratch_.batch, count, walk.scratch_.distances);
+      walk.pour(count);
+    }
+    float limit(uint32_t width) const { return distance_at(walk.scratch_.pool, width); }
+    bool done(uint64_t) const { return false; }
+  };
+  template <class Admits>
+  struct KeepAdmitted {
+    Walk& walk;
+    const Admits& admits;
+    uint64_t visits_max = 0;
+    uint64_t admitted = 0;  // of all that was scored
+
+    void take(size_t count) {
+      WalkScratch& s = walk.scratch_;
+      walk.pour(count);
+      for (size_t i = 0; i < count; ++i) {
+        if (admits(s.batch[i])) {
+          s.admitted.insert(s.distances[i], s.batch[i]);
+          ++admitted;
+        } else {
+          ++s.rejected;
+        }
+      }
+    }
+    float limit(uint32_t width) const {
+      const Pool& kept = walk.scratch_.admitted;
+      return std::min(distance_at(walk.scratch_.pool, width), distance_at(kept, kept.capacity()));
+    }
+    /// Nothing that is left may be among the admitted.
+    bool done(uint64_t nearest) const {
+      return nearest >= walk.scratch_.admitted.limit() || spent();
+    }
+    bool spent() const { return walk.scratch_.scored >= visits_max; }
+  };
+  static float distance_at(const Pool& pool, uint32_t width) {
+    return pool.size() < width ? kFar : pool.distance(width - 1);
+  }
+
+  /// Expands the nearest `width` of the pool.
+  template <class Keep>
+  void expand(uint32_t width, Keep& keep) {
+    uint64_t next = take_ahead(width, keep);
     size_t held = 0;
     while (next != Pool::kNone || held != 0) {
       const uint64_t key = next;
       size_t fresh = 0;
       if (key != Pool::kNone) {
-        next = take_ahead(width);
-        fresh = unmet_neighbours(key, pool, width);
+        next = take_ahead(width, keep);
+        fresh = unmet_neighbours(key, keep.limit(width));
       }
       std::swap_ranges(scratch_.batch, scratch_.batch + std::max(fresh, held), scratch_.held);
-      if (!score(held, note)) return;
-      pour(held);
+      if (!score(held)) return;
+      keep.take(held);
       held = fresh;
-      if (next == Pool::kNone) next = take_ahead(width);
+      if (next == Pool::kNone) next = take_ahead(width, keep);
     }
   }
 
   /// Takes the nearest unexpanded candidate and asks the memory for its block.
-  uint64_t take_ahead(uint32_t width) {
-    uint64_t key = Pool::kNone;
-    if (scratch_.pool.take(width, key)) blocks_.prefetch(key_slot(key));
+  template <class Keep>
+  uint64_t take_ahead(uint32_t width, const Keep& keep) {
+    const uint64_t key = scratch_.pool.nearest(width);
+    if (key == Pool::kNone || keep.done(key)) return Pool::kNone;
+    scratch_.pool.take();
+    blocks_.prefetch(key_slot(key));
     return key;
   }
 
-  /// Meets the neighbours of a candidate that may be among the nearest `width` of a pool, and asks
-  /// the memory for them.
-  size_t unmet_neighbours(uint64_t key, const Pool& pool, uint32_t width) {
-    const LaneLimit limit = {key_distance(key),
-                             pool.size() < width ? kFar : pool.distance(width - 1)};
-    const size_t fresh = blocks_.unmet(key_slot(key), limit, scratch_, slots_);
+  /// Meets the neighbours of a candidate that may be nearer than the limit, and asks the memory for
+  /// them.
+  size_t unmet_neighbours(uint64_t key, float limit) {
+    const size_t fresh = blocks_.unmet(key_slot(key), {key_distance(key), limit}, scratch_, slots_);
     space_.prefetch(scratch_.batch, fresh);
     return fresh;
   }
 
-  template <class Scored>
-  bool score(size_t& count, Scored&& note) {
+  bool score(size_t& count) {
     if (unverified_) [[unlikely]] {
       auto kept = space_.keep_verified(scratch_.batch, count);
       if (!kept.ok()) {
@@ -254,29 +309,12 @@ class Walk {
     }
     space_.score(scratch_.query, scratch_.batch, count, scratch_.distances);
     scratch_.scored += count;
-    note(scratch_.batch, count, scratch_.distances);
     return true;
   }
 
   void pour(size_t count) {
     for (size_t i = 0; i < count; ++i)
       scratch_.pool.insert(scratch_.distances[i], scratch_.batch[i]);
-  }
-
-  template <class Admits>
-  void push_frontier(size_t count, const Admits& admits) {
-    std::vector<uint64_t>& frontier = scratch_.frontier;
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t key = candidate_key(scratch_.distances[i], scratch_.batch[i]);
-      if (key >= scratch_.admitted.limit()) continue;
-      frontier.push_back(key);
-      std::push_heap(frontier.begin(), frontier.end(), std::greater<>());
-      if (admits(scratch_.batch[i])) {
-        scratch_.admitted.insert(scratch_.distances[i], scratch_.batch[i]);
-      } else {
-        ++scratch_.rejected;
-      }
-    }
   }
 
   const Space& space_;

@@ -4,6 +4,7 @@
 // and moving the tail of an array of 8-byte keys costs less than a heap's scattered compares.
 // One thread; reset() allocates only when the capacity grows.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -54,17 +55,15 @@ class Pool {
     if (size_ == capacity_) limit_ = keys_[size_ - 1];
   }
 
-  /// Takes the key of the nearest unexpanded candidate among the first `within`; false when there
-  /// is none.
-  bool take(uint32_t within, uint64_t& key) {
-    skip_expanded();
-    if (cursor_ >= size_ || cursor_ >= within) return false;
-    key = keys_[cursor_];
-    keys_[cursor_++] |= kExpanded;
-    return true;
-  }
   /// The key of nothing.
   static constexpr uint64_t kNone = ~uint64_t{0};
+  /// The key of the nearest unexpanded candidate among the first `within`, or kNone.
+  uint64_t nearest(uint32_t within) {
+    skip_expanded();
+    return cursor_ < std::min(size_, within) ? keys_[cursor_] : kNone;
+  }
+  /// Takes the candidate that nearest() told of.
+  void take() { keys_[cursor_++] |= kExpanded; }
   /// All that are kept are unexpanded again.
   void unexpand() {
     for (uint32_t i = 0; i < size_; ++i)

@@ -62,7 +62,9 @@ TEST(Pool, TakesEachCandidateOnceNearestFirst) {
       untaken[next] = distance;
     }
     uint64_t key = 0;
-    if (!pool.take(50, key)) continue;
+    key = pool.nearest(50);
+    if (key == Pool::kNone) continue;
+    pool.take();
     const Slot taken = key_slot(key);
     ASSERT_EQ(untaken.count(taken), 1u);
     const float distance = untaken[taken];
@@ -84,11 +86,13 @@ TEST(Pool, TakesOnlyWithinTheGivenFront) {
     pool.insert(static_cast<float>(slot), slot);
   uint64_t key = 0;
   for (Slot slot = 0; slot < 3; ++slot) {
-    ASSERT_TRUE(pool.take(3, key));
+    key = pool.nearest(3);
+    ASSERT_NE(key, Pool::kNone);
+    pool.take();
     EXPECT_EQ(key_slot(key), slot);
     EXPECT_EQ(key_distance(key), static_cast<float>(slot));
   }
-  EXPECT_FALSE(pool.take(3, key));
+  EXPECT_EQ(pool.nearest(3), Pool::kNone);
 }
 
 TEST(Visited, MeetsEachSlotOncePerWalk) {
