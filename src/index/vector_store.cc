@@ -31,6 +31,8 @@ constexpr uint32_t kLineFloats = kLine / sizeof(float);
 // Rows read from the disk may take so much of the process's memory, or one part in so many of all.
 constexpr uint64_t kReadBytesMin = 16 << 20;
 constexpr uint64_t kReadShare = 16;
+// Reading a row may bring so much into memory: the system maps what it has around it.
+constexpr uint64_t kFaultAround = 64 << 10;
 // As many rows as the kernels take abreast.
 constexpr size_t kBatch = 8;
 // Between these the product of two norms, and of their inverses, stays a normal float.
@@ -190,6 +192,7 @@ const float* VectorView::decode(Slot slot, size_t place) const {
 }
 
 std::vector<float> VectorStore::get(Slot slot) const {
+  ask_for({&slot, 1});
   std::vector<float> vector(dim_);
   decode_row(place_.format, view().row(slot), vector);
   return vector;
@@ -199,7 +202,7 @@ void VectorStore::ask_for(std::span<const Slot> slots) const {
   if (place_.residency != Residency::kDisk) return;
   for (const Slot slot : slots)
     rows_->will_need(uint64_t{slot} * stride_, stride_);
-  asked_bytes_.fetch_add(slots.size() * stride_, std::memory_order_relaxed);
+  asked_bytes_.fetch_add(slots.size() * (stride_ + kFaultAround), std::memory_order_relaxed);
 }
 
 bool VectorStore::release_due() const {

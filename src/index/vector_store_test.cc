@@ -217,5 +217,29 @@ TEST_F(VectorStoreTest, ComesBackFromACheckpoint) {
   }
 }
 
+TEST_F(VectorStoreTest, WhatIsReadFromTheDiskIsToBeReleasedSoon) {
+  open(Metric::kDot, 64);
+  for (const Residency residency : {Residency::kMemory, Residency::kMapped, Residency::kDisk}) {
+    auto vectors = VectorStore::open(*store_,
+                                     residency == Residency::kMemory   ? 10
+                                     : residency == Residency::kMapped ? 20
+                                                                       : 30,
+                                     Metric::kDot, 64, {RowFormat::kF32, residency});
+    ASSERT_TRUE(vectors.ok());
+    const std::vector<float> vector(64, 1.0f);
+    for (Slot slot = 0; slot < 1000; ++slot)
+      ASSERT_TRUE((*vectors)->put(slot, vector).ok());
+    const EpochGuard guard;
+    EXPECT_FALSE((*vectors)->release_due());
+    for (Slot slot = 0; slot < 300; ++slot)
+      EXPECT_EQ((*vectors)->get(slot), vector);
+    // The system may have mapped 64 KiB around each of the rows.
+    EXPECT_EQ((*vectors)->release_due(), residency == Residency::kDisk);
+    (*vectors)->release();
+    EXPECT_FALSE((*vectors)->release_due());
+    EXPECT_EQ((*vectors)->get(7), vector);
+  }
+}
+
 }  // namespace
 }  // namespace ferres
