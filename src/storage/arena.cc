@@ -11,9 +11,6 @@
 namespace ferres {
 namespace {
 
-// From here an arena asks for huge pages: below, a thousand collections would take 2 MiB each.
-constexpr uint64_t kHugeArenaBytes = 4 << 20;
-
 /// Copies words of a page that the lane may begin to change: the copy is then thrown away
 /// (verify_page), so the race is harmless. Here alone TSan is told not to look.
 __attribute__((no_sanitize("thread"))) void copy_racing(const std::byte* from, uint64_t* to,

@@ -20,7 +20,8 @@ bool PageStore::State::leaves_memory(const Arena& arena, const Checkpoint::Page&
   // A page that is in memory stays there. One that was mapped at opening, changed or not, is a
   // mapping of an older file, whose space the disk gets back only when nobody maps it.
   const bool opened = page.page < a.opened.size() && a.opened[page.page].file != 0;
-  return opened && !a.spec.huge_pages && arena.bytes() > kPageBytes;
+  const bool moved = a.spec.huge_pages && arena.bytes() >= kHugeArenaBytes;  // by the scrub
+  return opened && !moved && arena.bytes() > kPageBytes;
 }
 
 Status PageStore::State::map_run(const Arena& arena, const Reservation& at, uint64_t first,

@@ -10,7 +10,6 @@
 namespace ferres {
 namespace {
 
-constexpr uint64_t kHugeArenaBytes = 4 << 20;
 constexpr uint64_t kPagesAChunk = kHugeBytes / kPageBytes;
 
 }  // namespace

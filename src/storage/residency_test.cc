@@ -176,13 +176,16 @@ INSTANTIATE_TEST_SUITE_P(Places, ResidencyTest,
                          ::testing::Values(Residency::kMapped, Residency::kDisk));
 
 /// Disk space comes back only when nobody has the deleted file mapped.
-TEST(Residency, PagesMappedFromAFileThatGoesAreMappedFromTheNewOne) {
+class MappedFiles : public ::testing::TestWithParam<bool> {};
+
+TEST_P(MappedFiles, ThatGoAreNotHeld) {
+  const ArenaSpec spec = {.id = 1, .name = "test", .huge_pages = GetParam()};
   const std::string dir = fresh_dir("residency_files");
   StoreManifest manifest{.family = "points"};
   std::string content(kPages * kPageBytes, 'x');
   {
     auto store = PageStore::open(posix_files(), dir, manifest);
-    Arena* const arena = *(*store)->arena({.id = 1, .name = "test"});
+    Arena* const arena = *(*store)->arena(spec);
     ASSERT_TRUE(arena->grow(content.size()).ok());
     std::memcpy(arena->mutate(0, content.size()), content.data(), content.size());
     (*store)->begin_checkpoint();
@@ -190,7 +193,7 @@ TEST(Residency, PagesMappedFromAFileThatGoesAreMappedFromTheNewOne) {
     (*store)->commit_checkpoint();
   }
   auto store = PageStore::open(posix_files(), dir, manifest);
-  Arena* const arena = *(*store)->arena({.id = 1, .name = "test"});
+  Arena* const arena = *(*store)->arena(spec);
   // Most of the file changes, so its other pages are written again and it leaves.
   const uint64_t changed = (kPages / 2 + 2) * kPageBytes;
   std::fill_n(content.begin(), changed, 'y');
@@ -210,6 +213,8 @@ TEST(Residency, PagesMappedFromAFileThatGoesAreMappedFromTheNewOne) {
   store->reset();
   ASSERT_TRUE(posix_files().remove_tree(dir).ok());
 }
+
+INSTANTIATE_TEST_SUITE_P(HugePages, MappedFiles, ::testing::Bool());
 
 }  // namespace
 }  // namespace ferres

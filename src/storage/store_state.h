@@ -19,6 +19,8 @@
 namespace ferres {
 
 inline constexpr uint64_t kDiskPageBytes = 4096;
+// From here an arena asks for huge pages: below, a thousand collections would take 2 MiB each.
+inline constexpr uint64_t kHugeArenaBytes = 4 << 20;
 
 /// Bytes to 4 KiB, the unit of offsets and lengths in page files.
 inline uint64_t round_to_disk_page(uint64_t bytes) {
