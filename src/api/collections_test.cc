@@ -54,7 +54,7 @@ TEST_F(CollectionsTest, TellsWhichQuantizationIsInForce) {
         Row{R"("dimension":8,"quantization":{"RaBitQ":{"bits":1}})", "rabitq1"},
         Row{R"("dimension":384,"index":"flat")", "None"},
         Row{R"("dimension":384,"storage":{"vectors":"mmap"})", "rabitq4"},
-        Row{R"("dimension":8,"storage":{"vectors":"disk"})", "rabitq4"},
+        Row{R"("dimension":8,"storage":{"vectors":"disk"})", "rabitq8"},
         Row{R"("dimension":384,"storage":{"vectors":"none"})", "rabitq4"},
         Row{R"("dimension":384,"storage":{"precision":"f32"})", "rabitq8"}}) {
     const Answer answer =
@@ -94,6 +94,31 @@ TEST_F(CollectionsTest, StorageIsEchoedAndMarksWhatIsNotAsSent) {
   collection_ = "docs";
   create();
   EXPECT_EQ(at(call("get_collection"), "/storage/vectors"), "\"ram\"");
+}
+
+TEST_F(CollectionsTest, CosineRefusesWhatHasNoDirectionAsItIsKept) {
+  create();
+  ASSERT_EQ(call("create_collection", R"({"name":"half","dimension":2,"distance":"Cosine",
+      "storage":{"precision":"bf16"}})")
+                .status,
+            201);
+  for (const char* name : {"docs", "half"}) {
+    collection_ = name;
+    for (const char* vector : {"[3e38,3e38]", "[1e-41,0]", "[1e-39,1e-39]"}) {
+      const Answer answer =
+          call("upsert_points", R"({"points":[{"id":"a","vector":)" + std::string(vector) + "}]}");
+      EXPECT_EQ(
+          at(answer, "/failed/0/reason"),
+          "\"the norm of the vector is too large or too small for cosine distance: scale it\"")
+          << vector;
+    }
+    const Answer answer = call("upsert_points", R"({"points":[{"id":"a","vector":[0,0]},
+        {"id":"b","vector":[1e-30,0]},{"id":"c","vector":[0,1e30]}]})");
+    EXPECT_EQ(at(answer, "/upserted"), "2") << answer.body;
+    EXPECT_EQ(at(answer, "/failed/0/reason"),
+              "\"zero-norm vector cannot be indexed with cosine distance\"");
+    EXPECT_EQ(at(call("search", R"({"vector":[0,1],"limit":1})"), "/results/0/id"), "\"c\"");
+  }
 }
 
 TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
@@ -234,8 +259,7 @@ TEST_F(CollectionsTest, PatchRefusesWhatIsWrongAndChangesNothing) {
       "patch_collection",
       {{R"({"retention_days":"3"})", 422, "invalid_payload", "retention_days"},
        {R"({"dimension":3})", 400, "invalid_payload", "dimension cannot be changed"},
-       {R"({"storage":{"vectors":"disk"}})", 400, "invalid_payload",
-        "storage is not supported yet"},
+       {R"({"storage":{"vectors":"disk"}})", 400, "invalid_payload", "storage cannot be changed"},
        {R"({"index":"tree"})", 422, "invalid_payload", "unknown index"},
        {R"({"index":"fast","hnsw":{"m":1000}})", 400, "invalid_payload", "m must be between"}});
   EXPECT_EQ(at(call("get_collection"), "/index"), "\"auto\"");

@@ -1,6 +1,7 @@
 // Opening, recovering and closing a collection; validation of writes before they enter the lane.
 #include "collection/collection.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/epoch.h"
@@ -9,6 +10,27 @@
 
 namespace ferres {
 namespace {
+
+/// Why a vector, as the collection keeps it, has no angle to others; empty when it has.
+std::string without_direction(const std::vector<float>& sent, const CollectionConfig& config) {
+  const RowFormat format = config.vectors.format;
+  std::vector<float> decoded;
+  if (format != RowFormat::kF32) {
+    std::vector<std::byte> row(row_bytes(format, config.dimension));
+    encode_row(format, sent, row.data());
+    decoded.resize(sent.size());
+    decode_row(format, row.data(), decoded);
+  }
+  double squares = 0;
+  for (const float value : format == RowFormat::kF32 ? sent : decoded)
+    squares += double{value} * value;
+  const auto norm = static_cast<float>(std::sqrt(squares));
+  if (std::isnormal(norm) && std::isnormal(1 / norm)) return {};
+  if (std::all_of(sent.begin(), sent.end(), [](float value) { return value == 0; })) {
+    return "zero-norm vector cannot be indexed with cosine distance";
+  }
+  return "the norm of the vector is too large or too small for cosine distance: scale it";
+}
 
 /// Why a point cannot be stored; empty when it can.
 std::string invalid_reason(const PointInput& point, const CollectionConfig& config) {
@@ -31,21 +53,13 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
     return "dimension mismatch: expected " + std::to_string(config.dimension) + ", got " +
            std::to_string(point.vector.size());
   }
-  double norm = 0;
-  float largest = 0;
   for (size_t i = 0; i < point.vector.size(); ++i) {
     if (!std::isfinite(point.vector[i])) return "non-finite value at index " + std::to_string(i);
-    norm += double{point.vector[i]} * point.vector[i];
-    largest = std::max(largest, std::fabs(point.vector[i]));
+    if (config.vectors.format == RowFormat::kF16 && std::fabs(point.vector[i]) > kF16Max) {
+      return "a component of more than 65504 does not fit storage.precision f16; bf16 has room";
+    }
   }
-  const bool f16 = config.vectors.format == RowFormat::kF16;
-  if (f16 && largest > kF16Max) {
-    return "a component of more than 65504 does not fit storage.precision f16; bf16 has room";
-  }
-  if (config.metric == Metric::kCosine && (norm == 0 || (f16 && largest < kF16Min))) {
-    return "zero-norm vector cannot be indexed with cosine distance";
-  }
-  return {};
+  return config.metric == Metric::kCosine ? without_direction(point.vector, config) : std::string();
 }
 
 std::string_view text_of(const std::optional<std::string>& ns) {

@@ -17,8 +17,6 @@ enum class RowFormat : uint8_t { kF32, kF16, kBf16, kU8 };
 
 /// Greatest magnitude that f16 can hold.
 inline constexpr float kF16Max = 65504.0f;
-/// Least magnitude above zero.
-inline constexpr float kF16Min = 0x1p-24f;
 
 /// Bytes of a row of `dim` components.
 size_t row_bytes(RowFormat format, uint32_t dim);

@@ -47,7 +47,7 @@ TEST(RowFormat, F16RoundsAsTheStandardSays) {
     check(static_cast<float>(random.unit() * 2 - 1));
     check(static_cast<float>((random.unit() * 2 - 1) * 1e-6));
   }
-  for (const float value : {0.0f, -0.0f, kF16Max, -kF16Max, kF16Min, kF16Min / 2, 0x1p-14f,
+  for (const float value : {0.0f, -0.0f, kF16Max, -kF16Max, 0x1p-24f, 0x1p-25f, 0x1p-14f,
                             std::nextafter(0x1p-14f, 0.0f), 1 + 0x1p-11f, 1 + 0x1.8p-10f}) {
     check(value);
   }
