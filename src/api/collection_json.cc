@@ -162,13 +162,11 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
 }
 
 Status change_config(const JsonFields& fields, CollectionConfig& config) {
-  constexpr std::array<std::string_view, 2> kConstant = {"dimension", "distance"};
+  constexpr std::array<std::string_view, 3> kConstant = {"dimension", "distance", "storage"};
   for (const std::string_view key : kConstant) {
     if (fields.find(key) == nullptr) continue;
     return {Code::kInvalidArgument, std::string(key) + " cannot be changed: create a collection"};
   }
-  constexpr std::array<std::string_view, 1> kStorage = {"storage"};
-  TRY(fields.refuse(kStorage));
   const bool index = fields.find("index") != nullptr || fields.find("quantization") != nullptr ||
                      fields.find("hnsw") != nullptr;
   if (index) TRY(read_index(fields, config));

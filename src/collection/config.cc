@@ -82,7 +82,10 @@ Result<std::optional<QuantizerSpec>> quantizer_of(const CollectionConfig& config
     const bool away = config.vectors.residency != Residency::kMemory;
     const bool codes = word != "None" && (away || config.dimension >= kCodesDimensionMin);
     if (!codes) return std::optional<QuantizerSpec>();
-    return std::optional(best_quantizer(config.index.layout));
+    QuantizerSpec best = best_quantizer(config.index.layout);
+    // In a few dimensions codes of four bits are too alike.
+    if (config.dimension < kCodesDimensionMin) best.bits = 8;
+    return std::optional(std::move(best));
   }
   QuantizerSpec spec;
   Element inner;
@@ -155,8 +158,8 @@ Status resolve_index(CollectionConfig& config) {
   if (sent == "flat") index.quantizer.reset();
   if (sent != "flat" && !index.quantizer && config.vectors.residency == Residency::kDisk) {
     return Status(Code::kInvalidArgument,
-                  "storage.vectors \"disk\" needs a quantization to walk on: leave quantization "
-                  "out, or keep the vectors in \"mmap\" or \"ram\"");
+                  "storage.vectors \"disk\" needs a quantization to walk on, as \"Auto\"; with "
+                  "\"None\" keep the vectors in \"mmap\" or \"ram\"");
   }
   return {};
 }
