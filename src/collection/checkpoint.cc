@@ -132,7 +132,8 @@ void CollectionImpl::schedule_tick() {
       const EpochGuard guard;  // a rebuild may be replacing the derived state
       damaged = base->partition_->derived_damaged() || !base->partition_->points_damage().ok();
     }
-    if (damaged || base->dirty()) base->wake();
+    const bool release = base->partition_->vectors().release_due();
+    if (damaged || release || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }

@@ -231,7 +231,7 @@ Status CollectionImpl::build_some(uint64_t upserted, bool* more) {
     TRY_ASSIGN(done, partition_->build_some(kLinkBatch, has_graph() || linking, *env_.executor));
   }
   if (!done || checkpoint_running_) return {};
-  TRY(partition_->finish_building());
+  partition_->finish_building();
   recall_curves_.clear();
   auditing_ = true;
   audit_next_ = 0;

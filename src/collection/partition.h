@@ -93,7 +93,7 @@ class Partition {
   /// (`graph` false: the collection is too small for that). True when it is all there.
   Result<bool> build_some(size_t max, bool graph, Executor& executor);
   /// What was built takes over, and is in no checkpoint yet. No checkpoint runs.
-  Status finish_building();
+  void finish_building();
   /// The index learnt from much fewer points than there are: it is built anew.
   Status retrain_if_due();
   /// Unlinks up to max dead points that no reader can see any more, and frees up to max that were

@@ -97,12 +97,11 @@ Result<bool> Partition::build_some(size_t max, bool graph, Executor& executor) {
   return false;
 }
 
-Status Partition::finish_building() {
+void Partition::finish_building() {
   building_->known = kNoSlot;
   put_in_force(std::move(building_));
   building_left_ = kNotBuilding;
   log_info("index.built", {{"collection", config_.name}, {"points", live_.load()}});
-  return {};
 }
 
 void Partition::put_in_force(std::unique_ptr<Derived> next) {
