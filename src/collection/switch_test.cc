@@ -2,11 +2,15 @@
 // meanwhile are in it, and a crash on the way loses nothing.
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <map>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "base/epoch.h"
 #include "base/random.h"
 #include "base/sim_files.h"
 #include "collection/collection.h"
@@ -245,6 +249,52 @@ TEST_F(SwitchTest, TheLastWishCounts) {
   EXPECT_FALSE(building());
   expect_found();
   EXPECT_EQ(collection_->config().index_sent, "compact");
+}
+
+// Points that are gone, but may still be read, hold their slots. An index that is begun meanwhile
+// must not learn them: nobody would take them out of it when the slots are given to others.
+TEST_F(SwitchTest, SlotsThatWaitForTheirReadersAreNotLearntAgain) {
+  upsert(0, kPoints);
+  ASSERT_TRUE(collection_->link_all().ok());
+  auto before = std::make_unique<EpochGuard>();
+  remove(0, 100);
+  // Comes when the points are gone but in the views: it delays the slots, not the unlinking.
+  std::promise<void> began;
+  std::promise<void> may_end;
+  std::thread reader([&] {
+    const EpochGuard guard;
+    began.set_value();
+    may_end.get_future().wait();
+  });
+  began.get_future().wait();
+  before.reset();
+  upsert(kPoints, 1);
+  executor_.run_all();
+  set_index("fast", R"({"RaBitQ":{"bits":8}})");
+  collection_->configure(config_);
+  executor_.run_one();
+  executor_.run_one();
+  EXPECT_TRUE(building());
+  may_end.set_value();
+  reader.join();
+  executor_.run_all();
+  ASSERT_FALSE(building());
+  UpsertRequest request;
+  for (uint32_t i = 0; i < 100; ++i) {
+    request.points.push_back(
+        {"later " + std::to_string(i), std::nullopt, vector(), R"({"n":2})", std::nullopt});
+  }
+  ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  ListRequest count;
+  count.count_only = true;
+  for (const auto& [text, wanted] : {std::pair(R"({"n":1})", kPoints - 99), {R"({"n":2})", 100u}}) {
+    const auto filter = Predicate::parse(text);
+    ASSERT_TRUE(filter.ok());
+    count.filter = &*filter;
+    const auto listed = collection_->list(count);
+    ASSERT_TRUE(listed.ok());
+    EXPECT_EQ(listed->total, wanted) << text;
+  }
 }
 
 TEST_F(SwitchTest, RangesLearntFromFewPointsAreLearntAgain) {
