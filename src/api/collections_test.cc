@@ -121,6 +121,21 @@ TEST_F(CollectionsTest, CosineRefusesWhatHasNoDirectionAsItIsKept) {
   }
 }
 
+TEST_F(CollectionsTest, RefusesVectorsWhoseDistancesAreNoFloats) {
+  for (const char* metric : {"Euclidean", "DotProduct"}) {
+    collection_ = metric;
+    ASSERT_EQ(call("create_collection", R"({"name":")" + collection_ +
+                                            R"(","dimension":2,"distance":")" + metric + "\"}")
+                  .status,
+              201);
+    const Answer answer = call("upsert_points", R"({"points":[{"id":"a","vector":[7e18,7e18]},
+        {"id":"b","vector":[8e18,0]},{"id":"c","vector":[-8e18,0]},{"id":"d","vector":[0,0]}]})");
+    EXPECT_EQ(at(answer, "/upserted"), "3") << answer.body;
+    EXPECT_EQ(at(answer, "/failed/0/reason"), "\"the norm of the vector is above 9e18: scale it\"");
+    EXPECT_EQ(at(call("search", R"({"vector":[8e18,0],"limit":3})"), "/results/2/id"), "\"c\"");
+  }
+}
+
 TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
   create();
   expect_refused(

@@ -11,8 +11,12 @@
 namespace ferres {
 namespace {
 
-/// Why a vector, as the collection keeps it, has no angle to others; empty when it has.
-std::string without_direction(const std::vector<float>& sent, const CollectionConfig& config) {
+// Beyond it the squared distance of two vectors, or their inner product, may not be a float, and
+// all that lies so far would seem equally far.
+constexpr float kNormMax = 9e18f;
+
+/// Why a vector, as the collection keeps it, has no distance to others; empty when it has.
+std::string without_distance(const std::vector<float>& sent, const CollectionConfig& config) {
   const RowFormat format = config.vectors.format;
   std::vector<float> decoded;
   if (format != RowFormat::kF32) {
@@ -25,6 +29,9 @@ std::string without_direction(const std::vector<float>& sent, const CollectionCo
   for (const float value : format == RowFormat::kF32 ? sent : decoded)
     squares += double{value} * value;
   const auto norm = static_cast<float>(std::sqrt(squares));
+  if (config.metric != Metric::kCosine) {
+    return norm <= kNormMax ? "" : "the norm of the vector is above 9e18: scale it";
+  }
   if (std::isnormal(norm) && std::isnormal(1 / norm)) return {};
   if (std::all_of(sent.begin(), sent.end(), [](float value) { return value == 0; })) {
     return "zero-norm vector cannot be indexed with cosine distance";
@@ -59,7 +66,7 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
       return "a component of more than 65504 does not fit storage.precision f16; bf16 has room";
     }
   }
-  return config.metric == Metric::kCosine ? without_direction(point.vector, config) : std::string();
+  return without_distance(point.vector, config);
 }
 
 std::string_view text_of(const std::optional<std::string>& ns) {
