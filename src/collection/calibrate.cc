@@ -79,8 +79,9 @@ Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
   filter.require_vector();
   const ANNIndex& index = *partition_->derived().index;
   SearchParams params;
-  params.k = calibration.k;
   params.ef = calibration.truth_ef;
+  // So that half the pool is compared on full vectors: codes of few bits hide true neighbours.
+  params.k = calibration.truth_ef / 2;
   std::vector<float> drawn;
   std::span<const float> query;
   if (calibration.queries.empty()) {
@@ -97,6 +98,8 @@ Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
   bool exhausted = false;
   TRY(index.search(query, params, filter, hits, &exhausted));
   if (hits.empty()) return {};
+  params.k = calibration.k;
+  if (hits.size() > params.k) hits.resize(params.k);
   const size_t wanted = hits.size();
   const float farthest = hits.back().distance;
   calibration.wanted += wanted;

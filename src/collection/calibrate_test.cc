@@ -16,13 +16,16 @@ constexpr uint32_t kPoints = 6000;
 
 class CalibrateTest : public ::testing::Test {
  protected:
-  CalibrateTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_), executor_(7), random_(7) {
+  CalibrateTest() : CalibrateTest(std::nullopt) {}
+  explicit CalibrateTest(const std::optional<QuantizerSpec>& quantizer)
+      : clock_(1'700'000'000'000'000), commit_clock_(clock_), executor_(7), random_(7) {
     dir_ = ::testing::TempDir() + "/calibrate_test_" + random_uuid();
     CollectionConfig config;
     config.name = "docs";
     config.dimension = kDim;
     config.metric = Metric::kEuclidean;
     config.uuid = "u";
+    config.index.quantizer = quantizer;
     config.index.m = 8;  // few links: recall falls where it can be seen
     config.index.ef_construction = 40;
     CollectionOptions options;
@@ -118,6 +121,21 @@ TEST_F(CalibrateTest, LearnsFromWhatPeopleAsk) {
   const uint32_t on_queries = search(outside(), 0.95, false).ef_search;
   EXPECT_NE(on_queries, on_points);
   EXPECT_NEAR(recall(0.95, outside), 0.95, 0.02);
+}
+
+// Codes of one bit hide true neighbours from a walk, from the one that answers are compared with
+// too unless it looks at full vectors.
+class CalibrateOnCodesTest : public CalibrateTest {
+ protected:
+  CalibrateOnCodesTest() : CalibrateTest(QuantizerSpec{.kind = "rabitq", .bits = 1}) {}
+};
+
+TEST_F(CalibrateOnCodesTest, KeepsToTheTarget) {
+  fill(kPoints);
+  ASSERT_TRUE(collection_->calibrate(10).ok());
+  for (const double target : {0.8, 0.9, 0.95}) {
+    EXPECT_NEAR(recall(target), target, 0.02) << target;
+  }
 }
 
 TEST_F(CalibrateTest, MeasuresAgainWhenTheCollectionHasGrown) {
