@@ -1,7 +1,8 @@
 // The space of codes; see space.h. A vector is normalised for cosine, centred on the mean of a
 // sample (not for inner products, whose order a shift would change), rotated, and given to a
 // quantizer. Arenas: +0 CodeHeader, then the mean (padded_dim floats), then the quantizer's
-// parameters; +1 codes, slot x stride, a whole number of cache lines.
+// parameters; +1 codes, slot x stride, a whole number of cache lines; +2, where codes are long, a
+// sketch of each, a one-bit code.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -16,13 +17,16 @@ namespace ferres {
 namespace {
 
 constexpr uint64_t kMagic = 0x3130454443524546;  // "FERCDE01"
+constexpr uint32_t kFormat = 2;
 constexpr uint32_t kLine = 64;
 constexpr size_t kSampleMax = 10000;
 constexpr size_t kBatch = 64;
+// Codes so many times as long as their sketches have them.
+constexpr uint32_t kSketchTimes = 5;
 
 struct CodeHeader {
   uint64_t magic = kMagic;
-  uint32_t format = 1;
+  uint32_t format = kFormat;
   uint32_t padded_dim = 0;
   uint32_t stride = 0;
   uint32_t trained = 0;
@@ -39,16 +43,24 @@ CodeMetric code_metric(Metric metric) {
   return metric == Metric::kDot ? CodeMetric::kDot : CodeMetric::kL2;
 }
 
+uint32_t stride_of(const Quantizer& quantizer) {
+  return (quantizer.code_bytes() + kLine - 1) / kLine * kLine;
+}
+
 class CodeSpace final : public Space {
  public:
-  CodeSpace(const VectorStore& vectors, std::unique_ptr<Quantizer> quantizer, Arena* header,
-            Arena* codes)
+  /// `sketcher` and `sketches` are null where there are none.
+  CodeSpace(const VectorStore& vectors, std::unique_ptr<Quantizer> quantizer,
+            std::unique_ptr<Quantizer> sketcher, Arena* header, Arena* codes, Arena* sketches)
       : vectors_(vectors),
         quantizer_(std::move(quantizer)),
+        sketcher_(std::move(sketcher)),
         rotation_(vectors.dim()),
-        stride_((quantizer_->code_bytes() + kLine - 1) / kLine * kLine),
+        stride_(stride_of(*quantizer_)),
+        sketch_stride_(sketcher_ == nullptr ? 0 : stride_of(*sketcher_)),
         header_(header),
         codes_(codes),
+        sketches_(sketches),
         mean_(rotation_.padded_dim()) {}
 
   /// Takes what a store holds, or leaves the space untrained.
@@ -57,7 +69,7 @@ class CodeSpace final : public Space {
     TRY(header_->verify(0, sizeof(CodeHeader)));
     CodeHeader header;
     std::memcpy(&header, header_->base(), sizeof header);
-    if (header.magic != kMagic || header.format != 1 ||
+    if (header.magic != kMagic || header.format != kFormat ||
         header.padded_dim != rotation_.padded_dim() || header.stride != stride_ ||
         std::string_view(header.quantizer) != quantizer_->name()) {
       return {Code::kCorruption, "code header: another quantizer, size or format"};
@@ -87,6 +99,18 @@ class CodeSpace final : public Space {
     return quantizer_->deviation(query.code, code(slot), distance);
   }
 
+  float on_codes(float distance) const override {
+    switch (vectors_.metric()) {
+      case Metric::kCosine:  // 1 - q.v, and |q - v|^2 of unit vectors
+        return 2 * distance;
+      case Metric::kDot:  // 1 - q.v, and -q.v
+        return distance - 1;
+      case Metric::kEuclidean:
+        break;
+    }
+    return distance;
+  }
+
   void prepare(std::span<const float> vector, SpaceQuery& query) const override {
     vectors_.prepare(vector, query.full);
     float* const values = query.code.values.data_for(rotation_.padded_dim());
@@ -96,20 +120,35 @@ class CodeSpace final : public Space {
   }
 
   void prefetch(const Slot* slots, size_t count) const override {
-    const std::byte* const base = codes_->range().base;
-    for (size_t i = 0; i < count; ++i) {
-      const std::byte* const code = base + uint64_t{slots[i]} * stride_;
-      for (uint32_t line = 0; line < stride_; line += kLine)
-        __builtin_prefetch(code + line);
-    }
+    prefetch_lines(*codes_, stride_, slots, count);
   }
 
   void score(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
     const std::byte* codes[kBatch];
     for (size_t done = 0; done < count; done += kBatch) {
       const size_t n = std::min(kBatch, count - done);
-      gather(slots + done, n, codes);
+      gather(*codes_, stride_, slots + done, n, codes);
       quantizer_->distances(query.code, codes, n, out + done);
+    }
+  }
+
+  bool has_bounds() const override {
+    return sketcher_ != nullptr && codes_->all_verified() && sketches_->all_verified();
+  }
+  void prepare_bounds(SpaceQuery& query) const override {
+    float* const values = query.sketch.values.data_for(rotation_.padded_dim());
+    std::copy_n(query.code.values.data(), rotation_.padded_dim(), values);
+    sketcher_->prepare(query.sketch);
+  }
+  void prefetch_bounds(const Slot* slots, size_t count) const override {
+    prefetch_lines(*sketches_, sketch_stride_, slots, count);
+  }
+  void bounds(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
+    const std::byte* sketches[kBatch];
+    for (size_t done = 0; done < count; done += kBatch) {
+      const size_t n = std::min(kBatch, count - done);
+      gather(*sketches_, sketch_stride_, slots + done, n, sketches);
+      sketcher_->bounds(query.sketch, sketches, n, out + done);
     }
   }
 
@@ -118,7 +157,7 @@ class CodeSpace final : public Space {
     prefetch(to.data(), to.size());
     for (size_t done = 0; done < to.size(); done += kBatch) {
       const size_t n = std::min(kBatch, to.size() - done);
-      gather(to.data() + done, n, codes);
+      gather(*codes_, stride_, to.data() + done, n, codes);
       quantizer_->distances_between(code(from), codes, n, out + done);
     }
     // The lane may meet a damaged page before it is found out.
@@ -149,7 +188,8 @@ class CodeSpace final : public Space {
   }
 
   uint64_t memory_bytes() const override {
-    return codes_->memory_bytes() + header_->memory_bytes();
+    return codes_->memory_bytes() + header_->memory_bytes() +
+           (sketches_ == nullptr ? 0 : sketches_->memory_bytes());
   }
 
   Status train(std::span<const Slot> sample) override {
@@ -176,15 +216,28 @@ class CodeSpace final : public Space {
   Status put(Slot slot, const SpaceQuery& query) override {
     TRY(ensure(*codes_, (uint64_t{slot} + 1) * stride_));
     quantizer_->encode(query.code.values.data(), codes_->mutate(uint64_t{slot} * stride_, stride_));
+    if (sketcher_ == nullptr) return {};
+    TRY(ensure(*sketches_, (uint64_t{slot} + 1) * sketch_stride_));
+    sketcher_->encode(query.code.values.data(),
+                      sketches_->mutate(uint64_t{slot} * sketch_stride_, sketch_stride_));
     return {};
   }
 
  private:
   const std::byte* code(Slot slot) const { return codes_->range().base + uint64_t{slot} * stride_; }
-  void gather(const Slot* slots, size_t count, const std::byte** codes) const {
-    const std::byte* const base = codes_->range().base;
+  static void prefetch_lines(const Arena& arena, uint32_t stride, const Slot* slots, size_t count) {
+    const std::byte* const base = arena.range().base;
+    for (size_t i = 0; i < count; ++i) {
+      const std::byte* const code = base + uint64_t{slots[i]} * stride;
+      for (uint32_t line = 0; line < stride; line += kLine)
+        __builtin_prefetch(code + line);
+    }
+  }
+  static void gather(const Arena& arena, uint32_t stride, const Slot* slots, size_t count,
+                     const std::byte** codes) {
+    const std::byte* const base = arena.range().base;
     for (size_t i = 0; i < count; ++i)
-      codes[i] = base + uint64_t{slots[i]} * stride_;
+      codes[i] = base + uint64_t{slots[i]} * stride;
   }
 
   void transform(const float* full, float* values) const {
@@ -233,10 +286,13 @@ class CodeSpace final : public Space {
 
   const VectorStore& vectors_;
   const std::unique_ptr<Quantizer> quantizer_;
+  const std::unique_ptr<Quantizer> sketcher_;
   const Rotation rotation_;
   const uint32_t stride_;
+  const uint32_t sketch_stride_;
   Arena* const header_;
   Arena* const codes_;
+  Arena* const sketches_;
   AlignedVector<float> mean_;  // written before ready_, constant afterwards
   std::atomic<bool> ready_{false};
 };
@@ -245,12 +301,22 @@ class CodeSpace final : public Space {
 
 Result<std::unique_ptr<Space>> open_code_space(const VectorStore& vectors, PageStore& store,
                                                uint32_t first_arena, const QuantizerSpec& spec) {
-  TRY_ASSIGN(auto quantizer,
-             create_quantizer(spec, code_metric(vectors.metric()), Rotation::pad(vectors.dim())));
+  const CodeMetric metric = code_metric(vectors.metric());
+  const uint32_t dim = Rotation::pad(vectors.dim());
+  TRY_ASSIGN(auto quantizer, create_quantizer(spec, metric, dim));
   TRY_ASSIGN(Arena * header, store.arena({.id = first_arena, .name = "code header"}));
   TRY_ASSIGN(Arena * codes,
              store.arena({.id = first_arena + 1, .name = "codes", .huge_pages = true}));
-  auto space = std::make_unique<CodeSpace>(vectors, std::move(quantizer), header, codes);
+  TRY_ASSIGN(auto sketcher, create_quantizer({.kind = "rabitq", .bits = 1}, metric, dim));
+  Arena* sketches = nullptr;
+  if (stride_of(*quantizer) >= kSketchTimes * stride_of(*sketcher)) {
+    TRY_ASSIGN(sketches,
+               store.arena({.id = first_arena + 2, .name = "sketches", .huge_pages = true}));
+  } else {
+    sketcher.reset();
+  }
+  auto space = std::make_unique<CodeSpace>(vectors, std::move(quantizer), std::move(sketcher),
+                                           header, codes, sketches);
   TRY(space->load());
   return std::unique_ptr<Space>(std::move(space));
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "index/hnsw_walk.h"
+#include "index/member_scan.h"
 
 namespace ferres {
 namespace {
@@ -20,7 +21,9 @@ constexpr uint32_t kScanBitsMin = 4;
 // many deviations each.
 constexpr uint32_t kScanSpareShare = 10;
 constexpr uint32_t kScanSpareMax = 1000;
-constexpr float kDeviations = 1.5f;
+// Against a k-th that is known exactly only one of the two distances errs.
+constexpr float kSureDoubts = 1.4f;
+constexpr size_t kRescored = 16;  // at a time
 // A walk to the members of a set may take so many times the steps that it would take if they were
 // everywhere, and a few. Then they are not near the query.
 constexpr double kPatience = 2;
@@ -347,15 +350,16 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
   const VectorView view = vectors_.view();
   const bool exact = space_->exact();
   hits.clear();
-  s.rescore.clear();
   const uint32_t likely = std::min(pool.size(), k);
   for (uint32_t i = 0; i < likely; ++i) {
     if (filter != nullptr) filter->prefetch(pool.slot(i));
     if (!exact) prefetch_whole_row(view, pool.slot(i));
   }
+  uint32_t next = 0;
+  s.rescore.clear();
   float limit = kFar;  // where the k-th may lie
-  for (uint32_t i = 0; i < pool.size(); ++i) {
-    const Hit hit = {pool.distance(i), pool.slot(i)};
+  for (; next < pool.size(); ++next) {
+    const Hit hit = {pool.distance(next), pool.slot(next)};
     if (hits.size() >= k && (exact || hit.distance - doubt(hit) > limit)) break;
     if (filter != nullptr && !filter->admits(hit.slot)) {
       ++s.rejected;
@@ -364,9 +368,36 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
     hits.push_back(hit);
     s.rescore.push_back(hit.slot);
     if (hits.size() == k) limit = hit.distance + doubt(hit);
-    if (!exact && i >= likely) prefetch_whole_row(view, hit.slot);
+    if (!exact && next >= likely) prefetch_whole_row(view, hit.slot);
   }
   if (exact) return {};
+  TRY(rescore(view, k, hits));
+  // Of many candidates those seem nearest whose codes err that way; now the k-th is known better.
+  while (next < pool.size() && hits.size() == k) {
+    limit = space_->on_codes(hits.back().distance);
+    s.rescore.clear();
+    for (; next < pool.size() && s.rescore.size() < kRescored; ++next) {
+      const Hit hit = {pool.distance(next), pool.slot(next)};
+      if (hit.distance - kSureDoubts * doubt(hit) > limit) {
+        next = pool.size();
+        break;
+      }
+      if (filter != nullptr && !filter->admits(hit.slot)) {
+        ++s.rejected;
+        continue;
+      }
+      hits.push_back(hit);
+      s.rescore.push_back(hit.slot);
+      prefetch_whole_row(view, hit.slot);
+    }
+    TRY(rescore(view, k, hits));
+  }
+  return {};
+}
+
+/// Gives the last hits, those of scratch().rescore, their true distances; the nearest k stay.
+Status HnswIndex::rescore(const VectorView& view, uint32_t k, std::vector<Hit>& hits) const {
+  WalkScratch& s = scratch();
   if (!vectors_.all_verified()) {
     for (const Slot slot : s.rescore)
       TRY(vectors_.verify(slot));
@@ -374,8 +405,9 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
   vectors_.ask_for(s.rescore);
   s.rescored.resize(s.rescore.size());
   distances(view, s.query.full, s.rescore.data(), s.rescore.size(), s.rescored.data());
-  for (size_t i = 0; i < hits.size(); ++i)
-    hits[i].distance = s.rescored[i];
+  const size_t known = hits.size() - s.rescore.size();
+  for (size_t i = 0; i < s.rescore.size(); ++i)
+    hits[known + i].distance = s.rescored[i];
   std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
     return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
   });
@@ -383,9 +415,8 @@ Status HnswIndex::collect(const Pool& pool, uint32_t k, const SlotFilter* filter
   return {};
 }
 
-/// How far a hit may be from where its distance says.
 float HnswIndex::doubt(const Hit& hit) const {
-  return kDeviations * space_->deviation(scratch().query, hit.slot, hit.distance);
+  return space_->doubt(scratch().query, hit.slot, hit.distance);
 }
 
 Status HnswIndex::search_explain(std::span<const float> query, const SearchParams& params,
@@ -439,9 +470,8 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
     members.for_each([&](Slot slot) { slots.push_back(slot); });
     return scan_slots(vectors_, s.query.full, slots, k, filter, hits);
   }
-  Walk walk(*space_, PlainBlocks(graph_->view()), s);
-  walk.scan(space_->exact() ? k : k + std::min(kScanSpareShare * k, kScanSpareMax), members,
-            filter);
+  const uint32_t spare = space_->exact() ? 0 : std::min(kScanSpareShare * k, kScanSpareMax);
+  MemberScan(*space_, s, filter, k, spare).run(members);
   if (!s.damage.ok()) return std::move(s.damage);
   return collect(s.pool, k, nullptr, hits);
 }

@@ -84,6 +84,7 @@ class HnswIndex : public ANNIndex {
   /// The k nearest admitted ones of a pool, by the distances of full vectors.
   Status collect(const Pool& pool, uint32_t k, const SlotFilter* filter,
                  std::vector<Hit>& hits) const;
+  Status rescore(const VectorView& view, uint32_t k, std::vector<Hit>& hits) const;
   float doubt(const Hit& hit) const;
 
   const VectorStore& vectors_;

@@ -140,6 +140,40 @@ TEST_P(HnswMembers, HiddenMembersDoNotShortenTheAnswer) {
   EXPECT_EQ(scan(from, 10, members).size(), 10u);
 }
 
+// Codes of so many dimensions have sketches, which must not rule out what is near.
+TEST(HnswSketches, ScanFindsMembersUnderEveryMetric) {
+  constexpr uint32_t kWide = 384;
+  for (const Metric metric : {Metric::kEuclidean, Metric::kCosine, Metric::kDot}) {
+    Random random(52);
+    const Form form = {"sketches", GraphLayout::kFast, QuantizerSpec{.kind = "rabitq", .bits = 8}};
+    IndexBench bench("sketches", metric, kWide, form.config(8, 40));
+    bench.add_all(clustered(random, 100, 20, kWide, 0.7f));
+    ASSERT_TRUE(dynamic_cast<const HnswIndex&>(bench.index()).space().has_bounds());
+    for (const bool again : {false, true}) {
+      size_t found = 0;
+      for (int i = 0; i < 20; ++i) {
+        Members members;
+        for (Slot slot = 0; slot < 2000; ++slot) {
+          if (random.one_in(3)) members.add(slot);
+        }
+        members.finish();
+        const Vector query = random_vector(random, kWide);
+        const EpochGuard guard;
+        std::vector<Hit> hits;
+        ASSERT_TRUE(bench.index().scan_members(query, 10, *members.members(), members, hits).ok());
+        const std::vector<Hit> wanted = bench.nearest(query, 10, members);
+        for (const Hit& hit : wanted) {
+          found += std::any_of(hits.begin(), hits.end(),
+                               [&](const Hit& other) { return other.slot == hit.slot; });
+        }
+      }
+      EXPECT_GE(found, 199u) << "metric " << static_cast<int>(metric) << " again " << again;
+      bench.checkpoint();
+      bench.reopen();
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Forms, HnswMembers, ::testing::ValuesIn(all_forms()), name_of_form);
 
 }  // namespace

@@ -44,7 +44,6 @@ struct WalkScratch {
   Pool entries;
   SpaceQuery query;
   Slot ids[kLanesMax];
-  Slot fetched[kLanesMax];  // of a scan: on their way from memory while batch is scored
   Slot batch[kLanesMax];
   Slot held[kLanesMax];  // of a walk: the batch before
   float distances[kLanesMax];
@@ -96,6 +95,23 @@ struct LaneBlocks : GraphView {
   LaneQuery query_;
   float slack_;
 };
+
+/// Distances of `count` slots, in s.distances. Leaves out of them what is damaged and can be made
+/// again; false, and s.damage says why, when the answer cannot be trusted any more.
+inline bool score_batch(const Space& space, bool unverified, Slot* slots, size_t& count,
+                        WalkScratch& s) {
+  if (unverified) [[unlikely]] {
+    auto kept = space.keep_verified(slots, count);
+    if (!kept.ok()) {
+      s.damage = std::move(kept).error();
+      return false;
+    }
+    count = *kept;
+  }
+  space.score(s.query, slots, count, s.distances);
+  s.scored += count;
+  return true;
+}
 
 template <class Blocks>
 class Walk {
@@ -170,38 +186,10 @@ class Walk {
     return left == Pool::kNone || (left >= scratch_.admitted.limit() && !keep.spent());
   }
 
-  /// No walk: scores every member and keeps the nearest admitted ones.
-  void scan(uint32_t keep, const SlotSet& members, const SlotFilter& filter) {
-    WalkScratch& s = scratch_;
-    s.pool.reset(keep);
-    size_t fetched = 0;
-    size_t count = 0;
-    const auto step = [&] {
-      if (!s.damage.ok() || !score(count)) return;
-      for (size_t i = 0; i < count; ++i) {
-        if (candidate_key(s.distances[i], s.batch[i]) < s.pool.limit() &&
-            filter.admits(s.batch[i])) {
-          s.pool.insert(s.distances[i], s.batch[i]);
-        }
-      }
-      std::copy_n(s.fetched, fetched, s.batch);
-      count = std::exchange(fetched, 0);
-    };
-    members.for_each([&](Slot slot) {
-      if (slot >= slots_) return;
-      space_.prefetch(&slot, 1);
-      s.fetched[fetched++] = slot;
-      if (fetched == kScanAhead) step();
-    });
-    step();
-    step();
-  }
-
  private:
   // More starts cost more than they save.
   static constexpr uint32_t kStarts = 4;
   static constexpr uint32_t kNarrow = 2;
-  static constexpr size_t kScanAhead = 32;
   static constexpr uint64_t kStepsMax = 1 << 16;
   static constexpr double kTypical = 0.7;
 
@@ -299,17 +287,7 @@ class Walk {
   }
 
   bool score(size_t& count) {
-    if (unverified_) [[unlikely]] {
-      auto kept = space_.keep_verified(scratch_.batch, count);
-      if (!kept.ok()) {
-        scratch_.damage = std::move(kept).error();
-        return false;
-      }
-      count = *kept;
-    }
-    space_.score(scratch_.query, scratch_.batch, count, scratch_.distances);
-    scratch_.scored += count;
-    return true;
+    return score_batch(space_, unverified_, scratch_.batch, count, scratch_);
   }
 
   void pour(size_t count) {

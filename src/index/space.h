@@ -26,6 +26,7 @@ namespace ferres {
 struct SpaceQuery {
   PreparedQuery full;  // for full vectors, also when codes are walked on: to score again
   CodeQuery code;      // code.values: the query in the rotated space, when codes or lanes need it
+  CodeQuery sketch;    // when sketches were asked for
   LaneTables lanes;
 };
 
@@ -48,10 +49,23 @@ class Space {
   /// exact.
   virtual float deviation(const SpaceQuery& query, Slot slot, float distance) const = 0;
 
+  /// How far each of two distances may be off when they are compared: both are seldom that far.
+  float doubt(const SpaceQuery& query, Slot slot, float distance) const {
+    return 1.5f * deviation(query, slot, distance);
+  }
+  /// What score() would give, did it not err, where full vectors have this distance.
+  virtual float on_codes(float distance) const { return distance; }
+
   virtual void prepare(std::span<const float> vector, SpaceQuery& query) const = 0;
   virtual void prefetch(const Slot* slots, size_t count) const = 0;
   virtual void score(const SpaceQuery& query, const Slot* slots, size_t count,
                      float* out) const = 0;
+  /// Whether there are sketches: codes so short that it pays to look at them first, which tell what
+  /// score() is hardly ever below. prepare_bounds() comes after prepare().
+  virtual bool has_bounds() const { return false; }
+  virtual void prepare_bounds(SpaceQuery&) const {}
+  virtual void prefetch_bounds(const Slot*, size_t) const {}
+  virtual void bounds(const SpaceQuery&, const Slot*, size_t, float*) const {}
   /// Never NaN.
   virtual void between(Slot from, std::span<const Slot> to, float* out) const = 0;
   float between(Slot a, Slot b) const {
@@ -87,7 +101,7 @@ class Space {
 
 /// The full vectors. `lanes`: a few are asked for at a time, as a graph with lanes does.
 std::unique_ptr<Space> make_vector_space(const VectorStore& vectors, bool lanes);
-/// Codes in two arenas of the store: ids first_arena and first_arena + 1.
+/// Codes in arenas of the store: ids first_arena to first_arena + 2.
 Result<std::unique_ptr<Space>> open_code_space(const VectorStore& vectors, PageStore& store,
                                                uint32_t first_arena, const QuantizerSpec& spec);
 

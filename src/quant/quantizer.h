@@ -79,6 +79,17 @@ class Quantizer {
   /// random rotations. Errors are nearly normal, so three cover all but a few in a thousand. Cheap,
   /// for deciding what to look at again on full vectors.
   virtual float deviation(const CodeQuery& query, const std::byte* code, float distance) const = 0;
+  /// out[i] = what the distance of the encoded vector is not below, but for a few in a thousand:
+  /// three deviations less than distances() says, or a little more where that is quicker.
+  virtual void bounds(const CodeQuery& query, const std::byte* const* codes, size_t count,
+                      float* out) const {
+    distances(query, codes, count, out);
+    for (size_t i = 0; i < count; ++i)
+      out[i] -= kBoundDeviations * deviation(query, codes[i], out[i]);
+  }
+
+ protected:
+  static constexpr float kBoundDeviations = 3;
 };
 
 /// What a collection's configuration asks for.

@@ -292,9 +292,12 @@ TEST_P(QuantizerTest, ExtremeVectorsAreNeverNan) {
       const CodeQuery query = prepared_query(*quantizer, vectors[i]);
       std::vector<float> between(coded.size());
       quantizer->distances_between(coded.codes()[i], coded.codes(), coded.size(), between.data());
+      std::vector<float> bounds(coded.size());
+      quantizer->bounds(query, coded.codes(), coded.size(), bounds.data());
       for (size_t j = 0; j < vectors.size(); ++j) {
         EXPECT_FALSE(std::isnan(got[j])) << "dim " << dim << " query " << i << " code " << j;
         EXPECT_FALSE(std::isnan(between[j])) << "dim " << dim << " from " << i << " to " << j;
+        EXPECT_FALSE(std::isnan(bounds[j])) << "dim " << dim << " query " << i << " code " << j;
         EXPECT_GE(quantizer->deviation(query, coded.codes()[j], got[j]), 0)
             << "dim " << dim << " query " << i << " code " << j;
       }
@@ -334,6 +337,7 @@ TEST_P(QuantizerTest, DeviationsAreThoseOfTheErrors) {
     for (const float near : {0.0f, 1.0f}) {
       double squared = 0;
       int large = 0;
+      int below = 0;
       constexpr int kCount = 600;
       for (int i = 0; i < kCount; ++i) {
         CodeQuery query;
@@ -351,7 +355,12 @@ TEST_P(QuantizerTest, DeviationsAreThoseOfTheErrors) {
         const double miss = (got - exact) / quantizer->deviation(query, coded.codes()[0], got);
         squared += miss * miss;
         large += std::fabs(miss) > 3 ? 1 : 0;
+        float bound = 0;
+        quantizer->bounds(query, coded.codes(), 1, &bound);
+        EXPECT_LT(bound, got);
+        below += exact < bound ? 1 : 0;
       }
+      EXPECT_LT(below, kCount / 50) << "dim " << dim << " near " << near;
       EXPECT_LT(std::sqrt(squared / kCount), 1.2) << "dim " << dim << " near " << near;
       EXPECT_GT(std::sqrt(squared / kCount), 0.5) << "dim " << dim << " near " << near;
       EXPECT_LT(large, kCount / 50) << "dim " << dim << " near " << near;

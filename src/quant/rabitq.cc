@@ -41,8 +41,14 @@ uint32_t pack_factor(float scale, float error) {
 float factor_scale(uint32_t factor) {
   return std::bit_cast<float>(factor >> 8 << 7);
 }
+const std::array<float, 256> kErrors = [] {
+  std::array<float, 256> errors{};
+  for (size_t e = 0; e < errors.size(); ++e)
+    errors[e] = std::exp2(12 - static_cast<float>(e) / 6);
+  return errors;
+}();
 float factor_error(uint32_t factor) {
-  return std::exp2(12 - static_cast<float>(factor & 255) / 6);
+  return kErrors[factor & 255];
 }
 
 template <class Tail>
@@ -214,6 +220,19 @@ class RabitqPacked final : public Rabitq {
   float deviation(const CodeQuery& query, const std::byte* code, float distance) const override {
     const auto tail = tail_of<PackedTail>(code, packed_);
     return deviation_of(query, tail.squared_norm, factor_error(tail.factor), distance);
+  }
+
+  /// As if all of the query were across the code: not a great deal more for what is far.
+  void bounds(const CodeQuery& query, const std::byte* const* codes, size_t count,
+              float* out) const override {
+    const float spread =
+        kBoundDeviations * std::sqrt(query.squared_norm / static_cast<float>(dim_));
+    for_packed_products(query, codes, count, bits_, wide_, [&](size_t i, float product) {
+      const auto tail = tail_of<PackedTail>(codes[i], packed_);
+      const float error = std::sqrt(tail.squared_norm * factor_error(tail.factor));
+      out[i] = finish(query.squared_norm, tail.squared_norm,
+                      factor_scale(tail.factor) * (query.scale * product) + spread * error);
+    });
   }
 
  private:
