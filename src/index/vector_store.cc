@@ -13,6 +13,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <span>
 
 #include "base/aligned.h"
@@ -51,6 +52,30 @@ double norm_of(std::span<const float> vector) {
     sums[0] += double{vector[i]} * vector[i];
   return std::sqrt(((sums[0] + sums[1]) + (sums[2] + sums[3])) +
                    ((sums[4] + sums[5]) + (sums[6] + sums[7])));
+}
+
+/// A query's length 1, or 0 when it has none. In floats wherever no square overflows or vanishes:
+/// every search pays for it.
+void normalise(std::span<float> vector) {
+  std::array<float, 16> sums{};
+  size_t i = 0;
+  for (; i + sums.size() <= vector.size(); i += sums.size()) {
+    for (size_t j = 0; j < sums.size(); ++j)
+      sums[j] += vector[i + j] * vector[i + j];
+  }
+  for (; i < vector.size(); ++i)
+    sums[0] += vector[i] * vector[i];
+  const float squares = std::accumulate(sums.begin(), sums.end(), 0.0f);
+  if (squares > 1e-25f && squares < 1e35f) {
+    const float factor = 1 / std::sqrt(squares);
+    for (float& value : vector)
+      value *= factor;
+    return;
+  }
+  const double norm = norm_of(vector);
+  const double factor = norm > 0 && std::isfinite(norm) ? 1 / norm : 0;
+  for (float& value : vector)
+    value = static_cast<float>(value * factor);
 }
 
 /// 0 when the vector has no direction: zero, not finite, or too large or small for a float.
@@ -176,10 +201,7 @@ void VectorStore::prepare(std::span<const float> query, PreparedQuery& prepared)
   CHECK(query.size() == dim_);
   prepared.values.assign(query.begin(), query.end());
   if (metric_ != Metric::kCosine) return;
-  const double norm = norm_of(query);
-  const double factor = norm > 0 && std::isfinite(norm) ? 1 / norm : 0;
-  for (float& value : prepared.values)
-    value = static_cast<float>(value * factor);
+  normalise(prepared.values);
 }
 
 const float* VectorView::decode(Slot slot, size_t place) const {

@@ -296,21 +296,52 @@ LaneSums encode_lane(const float* from, const float* to, size_t dim, uint32_t la
   return {fold(absolute), fold(squared), fold(from_signed)};
 }
 
+/// sums[g] = the magnitudes of the four components of group g, one after another, for 16 groups.
+void sums_of_fours(const float* q, float* sums) {
+  __m512 rows[4];
+  for (size_t r = 0; r < 4; ++r)
+    rows[r] = _mm512_abs_ps(_mm512_loadu_ps(q + 16 * r));
+  const __m512 low01 = _mm512_unpacklo_ps(rows[0], rows[1]);
+  const __m512 high01 = _mm512_unpackhi_ps(rows[0], rows[1]);
+  const __m512 low23 = _mm512_unpacklo_ps(rows[2], rows[3]);
+  const __m512 high23 = _mm512_unpackhi_ps(rows[2], rows[3]);
+  // Component k of row r's group in lane l, at place 4 l + r.
+  __m512 sum =
+      _mm512_add_ps(_mm512_shuffle_ps(low01, low23, 0x44), _mm512_shuffle_ps(low01, low23, 0xEE));
+  sum = _mm512_add_ps(sum, _mm512_shuffle_ps(high01, high23, 0x44));
+  sum = _mm512_add_ps(sum, _mm512_shuffle_ps(high01, high23, 0xEE));
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_ps(sums, _mm512_permutexvar_ps(order, sum));
+}
+
 void lane_tables(const float* query, size_t dim, float scale, uint8_t* tables) {
-  constexpr __mmask16 kPlus[4] = {0xAAAA, 0xCCCC, 0xF0F0, 0xFF00};
-  for (size_t group = 0; group < dim / 4; ++group) {
-    const float* const q = query + 4 * group;
-    __m512 sum = _mm512_setzero_ps();
-    for (size_t k = 0; k < 4; ++k)
-      sum = _mm512_add_ps(sum, _mm512_abs_ps(_mm512_set1_ps(q[k])));
-    for (size_t k = 0; k < 4; ++k) {
-      const __m512 part = _mm512_set1_ps(q[k]);
-      sum = _mm512_mask_add_ps(_mm512_sub_ps(sum, part), kPlus[k], sum, part);
+  constexpr uint32_t kSign = 0x80000000u;
+  // Component k is taken away where bit k of the place is not set.
+  __m512 minus[4];
+  constexpr __mmask16 kMinus[4] = {0x5555, 0x3333, 0x0F0F, 0x00FF};
+  for (size_t k = 0; k < 4; ++k)
+    minus[k] = _mm512_castsi512_ps(_mm512_maskz_set1_epi32(kMinus[k], static_cast<int32_t>(kSign)));
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (size_t first = 0; first < dim / 4; first += 16) {
+    const size_t groups = dim / 4 - first < 16 ? dim / 4 - first : 16;
+    alignas(64) float padded[64] = {};
+    const float* q = query + 4 * first;
+    if (groups < 16) {
+      __builtin_memcpy(padded, q, groups * 4 * sizeof(float));
+      q = padded;
     }
-    const __m512i whole = _mm512_max_epi32(
-        _mm512_cvtps_epi32(_mm512_mul_ps(sum, _mm512_set1_ps(scale))), _mm512_setzero_si512());
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(tables + 16 * group),
-                     _mm512_cvtusepi32_epi8(whole));
+    alignas(64) float sums[16];
+    sums_of_fours(q, sums);
+    for (size_t group = 0; group < groups; ++group) {
+      __m512 sum = _mm512_set1_ps(sums[group]);
+#pragma GCC unroll 4
+      for (size_t k = 0; k < 4; ++k)
+        sum = _mm512_add_ps(sum, _mm512_xor_ps(_mm512_set1_ps(q[4 * group + k]), minus[k]));
+      const __m512i whole =
+          _mm512_max_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(sum, factor)), _mm512_setzero_si512());
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(tables + 16 * (first + group)),
+                       _mm512_cvtusepi32_epi8(whole));
+    }
   }
 }
 
@@ -386,19 +417,38 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
     step(_mm512_shuffle_f32x4(v, v, 0x4E), 0xFF00);
     _mm512_storeu_ps(x + i, v);
   }
-  for (size_t h = 16; h < n; h *= 2) {
-    for (size_t i = 0; i < n; i += 2 * h) {
+  // Two steps at once: half the way through memory.
+  size_t h = 16;
+  for (; 4 * h <= n; h *= 4) {
+    for (size_t i = 0; i < n; i += 4 * h) {
       for (size_t j = i; j < i + h; j += 16) {
         const __m512 a = _mm512_loadu_ps(x + j);
         const __m512 b = _mm512_loadu_ps(x + j + h);
-        _mm512_storeu_ps(x + j, _mm512_add_ps(a, b));
-        _mm512_storeu_ps(x + j + h, _mm512_sub_ps(a, b));
+        const __m512 c = _mm512_loadu_ps(x + j + 2 * h);
+        const __m512 d = _mm512_loadu_ps(x + j + 3 * h);
+        const __m512 plus_ab = _mm512_add_ps(a, b);
+        const __m512 minus_ab = _mm512_sub_ps(a, b);
+        const __m512 plus_cd = _mm512_add_ps(c, d);
+        const __m512 minus_cd = _mm512_sub_ps(c, d);
+        _mm512_storeu_ps(x + j, _mm512_add_ps(plus_ab, plus_cd));
+        _mm512_storeu_ps(x + j + h, _mm512_add_ps(minus_ab, minus_cd));
+        _mm512_storeu_ps(x + j + 2 * h, _mm512_sub_ps(plus_ab, plus_cd));
+        _mm512_storeu_ps(x + j + 3 * h, _mm512_sub_ps(minus_ab, minus_cd));
       }
     }
   }
-  for (size_t i = 0; i < n; i += 16) {
-    _mm512_storeu_ps(x + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(scale)));
+  const __m512 factor = _mm512_set1_ps(scale);
+  if (h < n) {
+    for (size_t j = 0; j < h; j += 16) {
+      const __m512 a = _mm512_loadu_ps(x + j);
+      const __m512 b = _mm512_loadu_ps(x + j + h);
+      _mm512_storeu_ps(x + j, _mm512_mul_ps(_mm512_add_ps(a, b), factor));
+      _mm512_storeu_ps(x + j + h, _mm512_mul_ps(_mm512_sub_ps(a, b), factor));
+    }
+    return;
   }
+  for (size_t i = 0; i < n; i += 16)
+    _mm512_storeu_ps(x + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), factor));
 }
 
 }  // namespace

@@ -27,14 +27,17 @@ uint32_t shift_of(uint32_t lane) {
 }  // namespace
 
 void LaneTables::prepare(const float* query, uint32_t padded_dim) {
+  float fours[4] = {};  // side by side: one sum would wait for its own last addition
   float most = 0;
-  float all = 0;
-  for (uint32_t i = 0; i < padded_dim; i += 4) {
-    const float four = std::fabs(query[i]) + std::fabs(query[i + 1]) + std::fabs(query[i + 2]) +
-                       std::fabs(query[i + 3]);
-    most = std::max(most, four);
-    all += four;
+  for (size_t i = 0; i < padded_dim; i += 16) {
+    for (size_t j = 0; j < 4; ++j) {
+      const float* const q = query + i + 4 * j;
+      const float four = std::fabs(q[0]) + std::fabs(q[1]) + std::fabs(q[2]) + std::fabs(q[3]);
+      most = std::max(most, four);
+      fours[j] += four;
+    }
   }
+  const float all = (fours[0] + fours[1]) + (fours[2] + fours[3]);
   float scale = 0;
   if (std::isfinite(all) && all > 1e-20f) {
     scale =
