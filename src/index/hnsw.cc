@@ -17,10 +17,12 @@ constexpr uint32_t kPoolMax = 1u << 20;
 // Codes of fewer bits a component are not scanned: they would hide near members behind others.
 constexpr uint32_t kScanBitsMin = 4;
 // A scan keeps so many times k beside the k nearest, at most so many, and scores again those that
-// may be nearer than they seem: far from the query points lie close in distance. Two errors of so
-// many deviations each.
+// may be nearer than they seem: far from the query points lie close in distance, and codes of fewer
+// bits err more than what lies between a hundred of them.
+constexpr uint32_t kScanBitsSure = 8;
 constexpr uint32_t kScanSpareShare = 10;
-constexpr uint32_t kScanSpareMax = 1000;
+constexpr uint32_t kScanSpareShareUnsure = 100;
+constexpr uint32_t kScanSpareMax = 2000;
 // Against a k-th that is known exactly only one of the two distances errs.
 constexpr float kSureDoubts = 1.4f;
 constexpr size_t kRescored = 16;  // at a time
@@ -470,7 +472,8 @@ Status HnswIndex::scan_members(std::span<const float> query, uint32_t k, const S
     members.for_each([&](Slot slot) { slots.push_back(slot); });
     return scan_slots(vectors_, s.query.full, slots, k, filter, hits);
   }
-  const uint32_t spare = space_->exact() ? 0 : std::min(kScanSpareShare * k, kScanSpareMax);
+  const uint32_t times = space_->bits() < kScanBitsSure ? kScanSpareShareUnsure : kScanSpareShare;
+  const uint32_t spare = space_->exact() ? 0 : std::min(times * k, kScanSpareMax);
   MemberScan(*space_, s, filter, k, spare).run(members);
   if (!s.damage.ok()) return std::move(s.damage);
   return collect(s.pool, k, nullptr, hits);

@@ -88,9 +88,10 @@ class MemberScan {
     if (s.pool.size() >= k_) limit_ = beyond(s.pool.slot(k_ - 1), s.pool.distance(k_ - 1));
   }
 
-  /// Nothing there may be nearer than this slot, however far both are from where they seem.
+  /// Nothing there may be among the nearest when this slot is the k-th. Of many members those seem
+  /// nearest whose codes err that way: it may itself be farther than it seems.
   float beyond(Slot slot, float distance) const {
-    return distance + 2 * space_.doubt(scratch_.query, slot, distance);
+    return distance + 3 * space_.doubt(scratch_.query, slot, distance);
   }
 
   const Space& space_;
