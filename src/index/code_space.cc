@@ -100,15 +100,8 @@ class CodeSpace final : public Space {
   }
 
   float on_codes(float distance) const override {
-    switch (vectors_.metric()) {
-      case Metric::kCosine:  // 1 - q.v, and |q - v|^2 of unit vectors
-        return 2 * distance;
-      case Metric::kDot:  // 1 - q.v, and -q.v
-        return distance - 1;
-      case Metric::kEuclidean:
-        break;
-    }
-    return distance;
+    // 1 - q.v, and |q - v|^2 of unit vectors.
+    return vectors_.metric() == Metric::kCosine ? 2 * distance : distance;
   }
 
   void prepare(std::span<const float> vector, SpaceQuery& query) const override {
@@ -124,12 +117,10 @@ class CodeSpace final : public Space {
   }
 
   void score(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
-    const std::byte* codes[kBatch];
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
-      gather(*codes_, stride_, slots + done, n, codes);
-      quantizer_->distances(query.code, codes, n, out + done);
-    }
+    by_batches(*codes_, stride_, {slots, count}, [&](const std::byte* const* codes, size_t n) {
+      quantizer_->distances(query.code, codes, n, out);
+      out += n;
+    });
   }
 
   bool has_bounds() const override {
@@ -144,22 +135,20 @@ class CodeSpace final : public Space {
     prefetch_lines(*sketches_, sketch_stride_, slots, count);
   }
   void bounds(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
-    const std::byte* sketches[kBatch];
-    for (size_t done = 0; done < count; done += kBatch) {
-      const size_t n = std::min(kBatch, count - done);
-      gather(*sketches_, sketch_stride_, slots + done, n, sketches);
-      sketcher_->bounds(query.sketch, sketches, n, out + done);
-    }
+    const std::span all(slots, count);
+    by_batches(*sketches_, sketch_stride_, all, [&](const std::byte* const* sketches, size_t n) {
+      sketcher_->bounds(query.sketch, sketches, n, out);
+      out += n;
+    });
   }
 
   void between(Slot from, std::span<const Slot> to, float* out) const override {
-    const std::byte* codes[kBatch];
     prefetch(to.data(), to.size());
-    for (size_t done = 0; done < to.size(); done += kBatch) {
-      const size_t n = std::min(kBatch, to.size() - done);
-      gather(*codes_, stride_, to.data() + done, n, codes);
-      quantizer_->distances_between(code(from), codes, n, out + done);
-    }
+    float* next = out;
+    by_batches(*codes_, stride_, to, [&](const std::byte* const* codes, size_t n) {
+      quantizer_->distances_between(code(from), codes, n, next);
+      next += n;
+    });
     // The lane may meet a damaged page before it is found out.
     for (size_t i = 0; i < to.size(); ++i)
       out[i] = std::isnan(out[i]) ? std::numeric_limits<float>::max() : out[i];
@@ -233,11 +222,18 @@ class CodeSpace final : public Space {
         __builtin_prefetch(code + line);
     }
   }
-  static void gather(const Arena& arena, uint32_t stride, const Slot* slots, size_t count,
-                     const std::byte** codes) {
+  /// Calls take(codes, n) for the codes of up to kBatch slots at a time.
+  template <class Take>
+  static void by_batches(const Arena& arena, uint32_t stride, std::span<const Slot> slots,
+                         Take&& take) {
     const std::byte* const base = arena.range().base;
-    for (size_t i = 0; i < count; ++i)
-      codes[i] = base + uint64_t{slots[i]} * stride;
+    const std::byte* codes[kBatch];
+    for (; !slots.empty(); slots = slots.subspan(std::min(kBatch, slots.size()))) {
+      const size_t n = std::min(kBatch, slots.size());
+      for (size_t i = 0; i < n; ++i)
+        codes[i] = base + uint64_t{slots[i]} * stride;
+      take(codes, n);
+    }
   }
 
   void transform(const float* full, float* values) const {
