@@ -128,11 +128,11 @@ TEST_F(CollectionsTest, RefusesVectorsWhoseDistancesAreNoFloats) {
                                             R"(","dimension":2,"distance":")" + metric + "\"}")
                   .status,
               201);
-    const Answer answer = call("upsert_points", R"({"points":[{"id":"a","vector":[7e18,7e18]},
-        {"id":"b","vector":[8e18,0]},{"id":"c","vector":[-8e18,0]},{"id":"d","vector":[0,0]}]})");
+    const Answer answer = call("upsert_points", R"({"points":[{"id":"a","vector":[8e13,8e13]},
+        {"id":"b","vector":[9e13,0]},{"id":"c","vector":[-9e13,0]},{"id":"d","vector":[0,0]}]})");
     EXPECT_EQ(at(answer, "/upserted"), "3") << answer.body;
-    EXPECT_EQ(at(answer, "/failed/0/reason"), "\"the norm of the vector is above 9e18: scale it\"");
-    EXPECT_EQ(at(call("search", R"({"vector":[8e18,0],"limit":3})"), "/results/2/id"), "\"c\"");
+    EXPECT_EQ(at(answer, "/failed/0/reason"), "\"the norm of the vector is above 1e14: scale it\"");
+    EXPECT_EQ(at(call("search", R"({"vector":[9e13,0],"limit":3})"), "/results/2/id"), "\"c\"");
   }
 }
 

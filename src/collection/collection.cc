@@ -11,12 +11,28 @@
 namespace ferres {
 namespace {
 
-// Beyond it the squared distance of two vectors, or their inner product, may not be a float, and
-// all that lies so far would seem equally far.
-constexpr float kNormMax = 9e18f;
+// Beyond it squares come near the end of what codes sum in floats (quant/code_math.h), and all that
+// is so long would seem alike.
+constexpr double kNormMax = 1e14;
 
-/// Why a vector, as the collection keeps it, has no distance to others; empty when it has.
-std::string without_distance(const std::vector<float>& sent, const CollectionConfig& config) {
+double squared_norm(std::span<const float> vector) {
+  double squares = 0;
+  for (const float value : vector)
+    squares += double{value} * value;
+  return squares;
+}
+
+}  // namespace
+
+std::string too_long(std::span<const float> vector, Metric metric) {
+  if (metric == Metric::kCosine || squared_norm(vector) <= kNormMax * kNormMax) return {};
+  return "the norm of the vector is above 1e14: scale it";
+}
+
+namespace {
+
+/// Why a vector, as the collection keeps it, has no angle to others; empty when it has.
+std::string without_direction(const std::vector<float>& sent, const CollectionConfig& config) {
   const RowFormat format = config.vectors.format;
   std::vector<float> decoded;
   if (format != RowFormat::kF32) {
@@ -25,13 +41,8 @@ std::string without_distance(const std::vector<float>& sent, const CollectionCon
     decoded.resize(sent.size());
     decode_row(format, row.data(), decoded);
   }
-  double squares = 0;
-  for (const float value : format == RowFormat::kF32 ? sent : decoded)
-    squares += double{value} * value;
+  const double squares = squared_norm(format == RowFormat::kF32 ? sent : decoded);
   const auto norm = static_cast<float>(std::sqrt(squares));
-  if (config.metric != Metric::kCosine) {
-    return norm <= kNormMax ? "" : "the norm of the vector is above 9e18: scale it";
-  }
   if (std::isnormal(norm) && std::isnormal(1 / norm)) return {};
   if (std::all_of(sent.begin(), sent.end(), [](float value) { return value == 0; })) {
     return "zero-norm vector cannot be indexed with cosine distance";
@@ -66,7 +77,8 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
       return "a component of more than 65504 does not fit storage.precision f16; bf16 has room";
     }
   }
-  return without_distance(point.vector, config);
+  return config.metric == Metric::kCosine ? without_direction(point.vector, config)
+                                          : too_long(point.vector, config.metric);
 }
 
 std::string_view text_of(const std::optional<std::string>& ns) {

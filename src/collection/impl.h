@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@
 #include "storage/log.h"
 
 namespace ferres {
+
+/// Why a vector, stored or searched for, has distances that cannot be told apart; empty when it has
+/// not. Of cosine no length is too long.
+std::string too_long(std::span<const float> vector, Metric metric);
 
 /// A validated write waiting for its turn.
 struct PendingWrite {

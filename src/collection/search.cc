@@ -4,7 +4,6 @@
 // when asked for. Where the payload index cannot tell the matches, the filter goes into the walk.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/epoch.h"
 #include "collection/impl.h"
@@ -32,10 +31,17 @@ void merge_hits(std::vector<Hit>& hits, const std::vector<Hit>& more, uint32_t k
   if (hits.size() > k) hits.resize(k);
 }
 
-/// Distances of huge vectors overflow, and JSON has no infinity: the largest float stands for it.
-float finite_score(float distance) {
-  constexpr float kMax = std::numeric_limits<float>::max();
-  return std::isnan(distance) ? kMax : std::clamp(distance, -kMax, kMax);
+/// What an answer says of a distance of the index.
+float score_of(Metric metric, float distance) {
+  switch (metric) {
+    case Metric::kEuclidean:
+      return std::sqrt(distance);
+    case Metric::kDot:
+      return 1 + distance;
+    case Metric::kCosine:
+      break;
+  }
+  return distance;
 }
 
 }  // namespace
@@ -55,6 +61,8 @@ Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest&
         return Status(Code::kInvalidArgument, "non-finite value at index " + std::to_string(i));
       }
     }
+    if (const auto reason = too_long(request.vector, config_.metric); !reason.empty())
+      return Status(Code::kInvalidArgument, reason);
     return std::span<const float>(request.vector);
   }
   TRY_ASSIGN(const std::optional<Slot> slot,
@@ -203,9 +211,7 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   result.hits.reserve(hits.size());
   for (const Hit& hit : hits) {
     TRY_ASSIGN(Point point, materialize(hit.slot, request.with_vector, request.with_metadata));
-    const bool root = config_.metric == Metric::kEuclidean;
-    const float score = finite_score(root ? std::sqrt(hit.distance) : hit.distance);
-    result.hits.push_back({score, std::move(point)});
+    result.hits.push_back({score_of(config_.metric, hit.distance), std::move(point)});
   }
   return result;
 }

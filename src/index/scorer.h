@@ -80,7 +80,7 @@ class Scorer {
       return inverse == 0 || scale_ == 0 ? 1.0f : 1.0f - raw * (inverse * scale_);
     }
     if constexpr (metric == Metric::kDot) {
-      return std::isnan(raw) ? std::numeric_limits<float>::infinity() : 1.0f - raw;
+      return std::isnan(raw) ? std::numeric_limits<float>::infinity() : -raw;
     }
     return raw;
   }

@@ -94,7 +94,7 @@ float cosine_distance(float product, float inverse) {
 
 /// Infinities of both signs in one sum make NaN, which no heap can order: farthest instead.
 float dot_distance(float product) {
-  return std::isnan(product) ? std::numeric_limits<float>::infinity() : 1.0f - product;
+  return std::isnan(product) ? std::numeric_limits<float>::infinity() : -product;
 }
 
 float cosine_in_double(std::span<const float> a, std::span<const float> b) {

@@ -2,7 +2,7 @@
 // (row_format.h), in an arena of the points store that is in memory or stays on disk; and the
 // distance from a prepared query to a slot. Lower is nearer for every metric:
 //   cosine     1 - cos(q, v)      (0 .. 2)
-//   dot        1 - q.v
+//   dot        -q.v            (an answer says 1 - q.v, in which small products would be lost)
 //   euclidean  |q - v|^2          (squared: the collection takes the root for scores)
 // For cosine, 1/|v| is kept beside the vectors (4 bytes a point): stored vectors stay untouched.
 // Readers hold an EpochGuard; put() is the lane's.

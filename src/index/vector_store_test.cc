@@ -39,7 +39,7 @@ double exact(Metric metric, const Vector& a, const Vector& b) {
     norms *= std::sqrt(std::inner_product(vector->begin(), vector->end(), vector->begin(), 0.0));
   }
   if (metric == Metric::kEuclidean) return square;
-  return metric == Metric::kDot ? 1 - dot : 1 - dot / norms;
+  return metric == Metric::kDot ? -dot : 1 - dot / norms;
 }
 
 Vector random_vector(size_t dim, std::mt19937& random) {
