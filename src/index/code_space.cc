@@ -23,6 +23,8 @@ constexpr size_t kSampleMax = 10000;
 constexpr size_t kBatch = 64;
 // Codes so many times as long as their sketches have them.
 constexpr uint32_t kSketchTimes = 5;
+// What codes of fewer bits decode to is too rough to tell a neighbour's direction from.
+constexpr uint32_t kDecodedBitsMin = 4;
 
 struct CodeHeader {
   uint64_t magic = kMagic;
@@ -169,7 +171,16 @@ class CodeSpace final : public Space {
   }
 
   uint32_t rotated_dim() const override { return rotation_.padded_dim(); }
-  void rotated(Slot slot, float* out) const override { quantizer_->decode(code(slot), out); }
+  void rotated(Slot slot, float* out) const override {
+    if (quantizer_->bits() >= kDecodedBitsMin || !vectors_.verify(slot).ok()) {
+      quantizer_->decode(code(slot), out);
+      return;
+    }
+    const VectorView view = vectors_.view();
+    thread_local PreparedQuery full;
+    vectors_.prepare({view.floats(slot), view.dim}, full);
+    transform(full.values.data(), out);
+  }
   void encode_lane(const float* from, const float* to, uint32_t lane,
                    std::byte* group) const override {
     ferres::encode_lane(code_metric(vectors_.metric()), from, to, rotation_.padded_dim(), lane,

@@ -27,6 +27,22 @@ std::set<Slot> slots_of(const std::vector<Hit>& hits) {
 }
 
 class Hnsw : public ::testing::TestWithParam<Form> {};
+
+// Lane codes say where neighbours lie, whatever the codes of points have left of that.
+TEST(HnswFewBits, FastFindsWhatCompactFinds) {
+  constexpr uint32_t kWide = 128;
+  double recall[2] = {};
+  for (const GraphLayout layout : {GraphLayout::kCompact, GraphLayout::kFast}) {
+    Random random(53);
+    const Form form = {"bits", layout, QuantizerSpec{.kind = "rabitq", .bits = 1}};
+    IndexBench bench("few_bits", Metric::kCosine, kWide, form.config(8, 60));
+    bench.add_all(clustered(random, 100, 20, kWide, 0.7f));
+    const std::vector<Vector> queries = random_vectors(random, 30, kWide);
+    recall[layout == GraphLayout::kFast] = bench.recall(queries, 10, 100);
+  }
+  EXPECT_GE(recall[1], recall[0] - 0.02);
+}
+
 INSTANTIATE_TEST_SUITE_P(Forms, Hnsw, ::testing::ValuesIn(all_forms()), name_of_form);
 
 TEST_P(Hnsw, FindsTheNearestForEveryMetric) {

@@ -85,6 +85,7 @@ class Space {
 
   /// Components of a rotated vector: padded to a multiple of 16.
   virtual uint32_t rotated_dim() const = 0;
+  /// What lanes are encoded from: as near to the vector as the space can say.
   virtual void rotated(Slot slot, float* out) const = 0;
   /// Writes a lane of a group from two rotated vectors.
   virtual void encode_lane(const float* from, const float* to, uint32_t lane,
