@@ -145,7 +145,6 @@ class CodeSpace final : public Space {
   }
 
   void between(Slot from, std::span<const Slot> to, float* out) const override {
-    prefetch(to.data(), to.size());
     float* next = out;
     by_batches(*codes_, stride_, to, [&](const std::byte* const* codes, size_t n) {
       quantizer_->distances_between(code(from), codes, n, next);

@@ -143,7 +143,7 @@ Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) cons
   if (!space_->ready()) return {};  // nothing is linked: all that comes will count as recent
   WalkScratch& s = fresh_scratch();
   space_->prepare(vector, s.query);
-  plan.scored.reset(size_t{plan_pool_} * 16);
+  plan.scored.reset(size_t{plan_pool_} * 8);
   const auto note = [&plan](const Slot* slots, size_t count, const float* distances) {
     for (size_t i = 0; i < count; ++i)
       plan.scored.put(slots[i], distances[i]);

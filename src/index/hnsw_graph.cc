@@ -279,6 +279,7 @@ void HnswGraph::reset_block(Slot slot) {
 Status HnswGraph::enter(Slot slot) {
   TRY(ensure_slot(slot));
   if (slot == rotated_from_slot_) rotated_from_slot_ = kNoSlot;
+  if (slot == rotated_to_slot_) rotated_to_slot_ = kNoSlot;
   reset_block(slot);
   GraphHeader& header = edit_header();
   ++header.points;
@@ -311,7 +312,8 @@ void HnswGraph::drop_incoming(Slot from, Slot to) {
 void HnswGraph::prepare_lane(Slot from, Slot to) {
   if (rotated_from_slot_ != from) space_.rotated(from, rotated_from_.data());
   rotated_from_slot_ = from;
-  space_.rotated(to, rotated_to_.data());
+  if (rotated_to_slot_ != to) space_.rotated(to, rotated_to_.data());
+  rotated_to_slot_ = to;
 }
 
 void HnswGraph::write_lane(std::byte* block, uint32_t lane) const {

@@ -159,6 +159,7 @@ class HnswGraph {
   uint32_t m_;
   uint32_t lane_dim_;
   Slot rotated_from_slot_ = kNoSlot;  // whose vector rotated_from_ is
+  Slot rotated_to_slot_ = kNoSlot;
   AlignedVector<float> rotated_from_;
   AlignedVector<float> rotated_to_;
   GraphView lane_view_;  // the lane's own addresses, renewed after every growth

@@ -92,34 +92,15 @@ Status HnswLinker::link(Slot slot, std::span<const Choice> choices, const SlotMa
   return anchor(slot);
 }
 
-void HnswLinker::distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known,
-                                float* out) {
-  Slot missing[kLanesMax];
-  uint32_t lane_of[kLanesMax];
-  float computed[kLanesMax];
-  size_t count = 0;
-  for (uint32_t i = 0; i < lanes.count; ++i) {
-    const Slot target = lanes.slot(i);
-    if (known.find(target, out[i])) continue;
-    out[i] = kFar;
-    if (target >= slots_) continue;
-    lane_of[count] = i;
-    missing[count++] = target;
-  }
-  space_.between(slot, {missing, count}, computed);
-  for (size_t i = 0; i < count; ++i)
-    out[lane_of[i]] = computed[i];
-}
-
-int HnswLinker::longest_droppable(Slot from, std::span<const bool> eligible,
-                                  float longer_than) const {
+template <class Eligible>
+int HnswLinker::longest_droppable(Slot from, float longer_than, const Eligible& eligible) const {
   const HnswGraph::Lanes lanes = graph_.lanes(from);
   const uint32_t floor = kInDegreeFloor * graph_.lanes_max() / 32;
   bool refused[kLanesMax] = {};
   for (;;) {
     int longest = -1;
     for (uint32_t i = 0; i < lanes.count; ++i) {
-      if (!eligible[i] || refused[i] || lanes.kept(i) || !(lanes.lengths[i] > longer_than))
+      if (!eligible(i) || refused[i] || lanes.kept(i) || !(lanes.lengths[i] > longer_than))
         continue;
       if (longest < 0 || lanes.lengths[i] > lanes.lengths[longest]) longest = static_cast<int>(i);
     }
@@ -138,6 +119,47 @@ bool HnswLinker::may_be_copies(float length, float other, float between, float l
   return std::fabs(length - other) <= close && (!space_.triangles() || between <= close);
 }
 
+bool HnswLinker::kept_out(const Offer& offer, const HnswGraph::Lanes& lanes, const SlotMap& known,
+                          std::span<bool> beaten) const {
+  const float longest = *std::max_element(lanes.lengths, lanes.lengths + lanes.count);
+  const auto settled = [&](uint32_t lane, float between) {
+    const float length = lanes.lengths[lane];
+    if (may_be_copies(length, offer.length, between, longest) &&
+        space_.same(lanes.slot(lane), offer.to)) {
+      return true;
+    }
+    if (length < offer.length) return occludes(space_, between, offer.length);
+    beaten[lane] = occludes(space_, between, length);
+    return false;
+  };
+  // One shorter edge is enough: most offers need no more than the distances that are known.
+  for (const bool shorter : {true, false}) {
+    uint32_t unknown[kLanesMax];
+    Slot targets[kLanesMax];
+    size_t count = 0;
+    for (uint32_t i = 0; i < lanes.count; ++i) {
+      if (lanes.filler(i) || (lanes.lengths[i] < offer.length) != shorter) continue;
+      float between = 0;
+      if (known.find(lanes.slot(i), between)) {
+        if (settled(i, between)) return true;
+      } else if (lanes.slot(i) < slots_) {
+        unknown[count] = i;
+        targets[count++] = lanes.slot(i);
+      }
+    }
+    float between[kGroup];
+    for (size_t done = 0; done < count; done += kGroup) {
+      const size_t n = std::min(kGroup, count - done);
+      space_.prefetch(targets + done, n);
+      space_.between(offer.to, {targets + done, n}, between);
+      for (size_t i = 0; i < n; ++i) {
+        if (settled(unknown[done + i], between[i])) return true;
+      }
+    }
+  }
+  return false;
+}
+
 Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
   if (graph_.find_lane(offer.from, offer.to) >= 0) return true;
   const HnswGraph::Lanes lanes = graph_.lanes(offer.from);
@@ -145,36 +167,17 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
     TRY(graph_.append(offer.from, offer.to, offer.length));
     return true;
   }
-  float to_new[kLanesMax];
-  distances_from(offer.to, lanes, known, to_new);
-  const float longest = *std::max_element(lanes.lengths, lanes.lengths + lanes.count);
-  bool occluded = false;        // by a shorter edge, or by one to a copy
-  bool beaten[kLanesMax] = {};  // longer edges that the newcomer occludes
-  bool fillers[kLanesMax] = {};
-  bool all[kLanesMax] = {};
-  for (uint32_t i = 0; i < lanes.count; ++i) {
-    all[i] = true;
-    fillers[i] = lanes.filler(i);
-    if (fillers[i]) continue;
-    if (may_be_copies(lanes.lengths[i], offer.length, to_new[i], longest) &&
-        space_.same(lanes.slot(i), offer.to)) {
-      occluded = true;
-    } else if (lanes.lengths[i] < offer.length) {
-      occluded = occluded || occludes(space_, to_new[i], offer.length);
-    } else {
-      beaten[i] = occludes(space_, to_new[i], lanes.lengths[i]);
-    }
-  }
+  bool beaten[kLanesMax] = {};
+  const bool occluded = kept_out(offer, lanes, known, beaten);
+  const auto filler = [&](uint32_t lane) { return lanes.filler(lane); };
   int lane = -1;
   if (occluded) {
-    lane = longest_droppable(offer.from, {fillers, lanes.count}, offer.length);
+    lane = longest_droppable(offer.from, offer.length, filler);
   } else {
-    lane = longest_droppable(offer.from, {beaten, lanes.count}, -kFar);
+    lane = longest_droppable(offer.from, -kFar, [&](uint32_t i) { return beaten[i]; });
+    if (lane < 0) lane = longest_droppable(offer.from, -kFar, filler);
     if (lane < 0) {
-      lane = longest_droppable(offer.from, {fillers, lanes.count}, -kFar);
-    }
-    if (lane < 0) {
-      lane = longest_droppable(offer.from, {all, lanes.count}, offer.length);
+      lane = longest_droppable(offer.from, offer.length, [](uint32_t) { return true; });
     }
   }
   if (lane < 0) return false;
@@ -189,6 +192,7 @@ Result<bool> HnswLinker::offer(const Offer& offer, const SlotMap& known) {
 
 std::vector<Hit> HnswLinker::hits_from(Slot from, std::span<const Slot> slots) {
   std::vector<float> distances(slots.size());
+  space_.prefetch(slots.data(), slots.size());
   space_.between(from, slots, distances.data());
   std::vector<Hit> hits(slots.size());
   for (size_t i = 0; i < slots.size(); ++i)

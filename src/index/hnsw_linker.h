@@ -65,9 +65,13 @@ class HnswLinker {
 
   bool may_be_copies(float length, float other, float between, float longest) const;
   Result<bool> offer(const Offer& offer, const SlotMap& known);
-  void distances_from(Slot slot, const HnswGraph::Lanes& lanes, const SlotMap& known, float* out);
-  /// The longest edge among `eligible` lanes that may go, or -1.
-  int longest_droppable(Slot from, std::span<const bool> eligible, float longer_than) const;
+  /// Whether an edge keeps the newcomer out: a shorter one that occludes it, or one to a copy of
+  /// it. If none does, `beaten` tells the longer edges that the newcomer occludes.
+  bool kept_out(const Offer& offer, const HnswGraph::Lanes& lanes, const SlotMap& known,
+                std::span<bool> beaten) const;
+  /// The longest edge among the eligible lanes that may go, or -1.
+  template <class Eligible>
+  int longest_droppable(Slot from, float longer_than, const Eligible& eligible) const;
   Status repair(Slot from, Slot removed, std::span<const Slot> around);
   /// Finds the nearest of `candidates` that no shorter edge of `from` occludes, else the nearest.
   Choice replacement(Slot from, uint32_t lane, std::span<const Hit> candidates);
