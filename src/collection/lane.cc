@@ -14,8 +14,10 @@ namespace {
 // a round adds to the tail, every search scans until it is linked.
 constexpr size_t kWritesPerRound = 256;
 constexpr size_t kBytesPerRound = 1 << 20;
-constexpr size_t kLinkBatch = 64;      // planned together; larger plans would be stale
-constexpr size_t kLinkBatchIdle = 16;  // a write that comes meanwhile waits for no more
+// Planned together, then linked. More plans are not in the CPU's cache any more when they are
+// needed (64: builds took 8 % longer at 768 dimensions, 40 % on GloVe), and a write that comes
+// meanwhile waits for them all.
+constexpr size_t kLinkBatch = 16;
 constexpr size_t kReclaimPerRound = 128;
 constexpr uint32_t kAuditPerRound = 256;
 constexpr uint64_t kDeadPointsMax = 512;  // beyond, reclaiming gains on the points that come
@@ -197,9 +199,8 @@ Status CollectionImpl::link_some(uint64_t upserted, bool* more) {
   } else if (waiting && !wanted) {
     return {};
   }
-  const size_t batch = long_tail || wanted ? kLinkBatch : kLinkBatchIdle;
   for (; batches > 0; --batches) {
-    TRY_ASSIGN(const size_t linked, partition_->link(batch, *env_.executor));
+    TRY_ASSIGN(const size_t linked, partition_->link(kLinkBatch, *env_.executor));
     if (linked == 0) break;
   }
   *more = true;

@@ -26,6 +26,8 @@ constexpr uint32_t kScanSpareMax = 2000;
 // Against a k-th that is known exactly only one of the two distances errs.
 constexpr float kSureDoubts = 1.4f;
 constexpr size_t kRescored = 16;  // at a time
+// Distances that a plan of the compact layout meets, times its pool: growing costs more than room.
+constexpr size_t kScoredOfPool = 32;
 // A walk to the members of a set may take so many times the steps that it would take if they were
 // everywhere, and a few. Then they are not near the query.
 constexpr double kPatience = 2;
@@ -143,7 +145,7 @@ Status HnswIndex::make_plan(std::span<const float> vector, PointPlan& plan) cons
   if (!space_->ready()) return {};  // nothing is linked: all that comes will count as recent
   WalkScratch& s = fresh_scratch();
   space_->prepare(vector, s.query);
-  plan.scored.reset(size_t{plan_pool_} * 8);
+  plan.scored.reset(size_t{plan_pool_} * kScoredOfPool);
   const auto note = [&plan](const Slot* slots, size_t count, const float* distances) {
     for (size_t i = 0; i < count; ++i)
       plan.scored.put(slots[i], distances[i]);
