@@ -175,6 +175,7 @@ class CodeSpace final : public Space {
       quantizer_->decode(code(slot), out);
       return;
     }
+    vectors_.ask_for({&slot, 1});
     const VectorView view = vectors_.view();
     thread_local PreparedQuery full;
     vectors_.prepare({view.floats(slot), view.dim}, full);

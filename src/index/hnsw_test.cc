@@ -28,21 +28,6 @@ std::set<Slot> slots_of(const std::vector<Hit>& hits) {
 
 class Hnsw : public ::testing::TestWithParam<Form> {};
 
-// Lane codes say where neighbours lie, whatever the codes of points have left of that.
-TEST(HnswFewBits, FastFindsWhatCompactFinds) {
-  constexpr uint32_t kWide = 128;
-  double recall[2] = {};
-  for (const GraphLayout layout : {GraphLayout::kCompact, GraphLayout::kFast}) {
-    Random random(53);
-    const Form form = {"bits", layout, QuantizerSpec{.kind = "rabitq", .bits = 1}};
-    IndexBench bench("few_bits", Metric::kCosine, kWide, form.config(8, 60));
-    bench.add_all(clustered(random, 100, 20, kWide, 0.7f));
-    const std::vector<Vector> queries = random_vectors(random, 30, kWide);
-    recall[layout == GraphLayout::kFast] = bench.recall(queries, 10, 100);
-  }
-  EXPECT_GE(recall[1], recall[0] - 0.02);
-}
-
 INSTANTIATE_TEST_SUITE_P(Forms, Hnsw, ::testing::ValuesIn(all_forms()), name_of_form);
 
 TEST_P(Hnsw, FindsTheNearestForEveryMetric) {
@@ -207,7 +192,8 @@ TEST_P(Hnsw, ClustersFarApartStayConnected) {
   EXPECT_EQ(bench.inconsistency(), "");
 }
 
-// Points sorted by topic, planned 64 at a time by two threads, as the lane does with a bulk load.
+// Points sorted by topic, planned by two threads before the first of them is added, as the lane
+// does with a bulk load, but four times as many at once.
 TEST_P(Hnsw, SortedLoadKeepsRecall) {
   constexpr size_t kBatch = 64;
   Random random(35);
@@ -562,6 +548,31 @@ TEST_P(Hnsw, RefusesWhatDoesNotFit) {
   Explain explain;
   EXPECT_EQ(bench.index().search_explain(Vector{1}, {}, AdmitAll(), explain).code(),
             Code::kInvalidDimension);
+}
+
+// Lane codes say where neighbours lie, whatever the codes of points have left of that.
+TEST(HnswFewBits, FastFindsWhatCompactFinds) {
+  constexpr uint32_t kWide = 128;
+  double recall[2] = {};
+  for (const GraphLayout layout : {GraphLayout::kCompact, GraphLayout::kFast}) {
+    Random random(53);
+    const Form form = {"bits", layout, QuantizerSpec{.kind = "rabitq", .bits = 1}};
+    IndexBench bench("few_bits", Metric::kCosine, kWide, form.config(8, 60));
+    bench.add_all(clustered(random, 100, 20, kWide, 0.7f));
+    const std::vector<Vector> queries = random_vectors(random, 30, kWide);
+    recall[layout == GraphLayout::kFast] = bench.recall(queries, 10, 100);
+  }
+  EXPECT_GE(recall[1], recall[0] - 0.02);
+}
+
+// What lanes read of vectors that stay on the disk counts towards letting them go again.
+TEST(HnswFewBits, ReadingOnTheDiskIsCounted) {
+  Random random(54);
+  const Form form = {"disk", GraphLayout::kFast, QuantizerSpec{.kind = "rabitq", .bits = 1}};
+  const VectorPlace place = {.residency = Residency::kDisk};
+  IndexBench bench("few_bits_disk", Metric::kCosine, 64, form.config(8, 60), place);
+  bench.add_all(random_vectors(random, 500, 64));
+  EXPECT_TRUE(bench.vectors().release_due());
 }
 
 }  // namespace

@@ -108,11 +108,13 @@ inline std::string name_of_form(const ::testing::TestParamInfo<Form>& info) {
 /// An index, its vectors and the stores of both.
 class IndexBench {
  public:
-  IndexBench(const std::string& name, Metric metric, uint32_t dim, const IndexConfig& config = {})
+  IndexBench(const std::string& name, Metric metric, uint32_t dim, const IndexConfig& config = {},
+             const VectorPlace& place = {})
       : dir_(::testing::TempDir() + "ferres_index_" + std::to_string(::getpid()) + "_" + name),
         metric_(metric),
         dim_(dim),
-        config_(config) {
+        config_(config),
+        place_(place) {
     EXPECT_TRUE(posix_files().remove_tree(dir_).ok());
     for (const char* family : {"/points", "/index"})
       EXPECT_TRUE(posix_files().make_dirs(dir_ + family).ok());
@@ -234,7 +236,7 @@ class IndexBench {
     auto points = PageStore::open(posix_files(), dir_ + "/points", points_manifest_);
     EXPECT_TRUE(points.ok()) << points.error().message();
     points_store_ = *std::move(points);
-    auto vectors = VectorStore::open(*points_store_, 1, metric_, dim_);
+    auto vectors = VectorStore::open(*points_store_, 1, metric_, dim_, place_);
     EXPECT_TRUE(vectors.ok()) << vectors.error().message();
     vectors_ = *std::move(vectors);
     auto links = PageStore::open(posix_files(), dir_ + "/index", index_manifest_);
@@ -256,6 +258,7 @@ class IndexBench {
   Metric metric_;
   uint32_t dim_;
   IndexConfig config_;
+  VectorPlace place_;
   StoreManifest points_manifest_;
   StoreManifest index_manifest_;
   std::unique_ptr<PageStore> points_store_;
