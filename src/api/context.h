@@ -16,7 +16,9 @@ struct Context {
   Database& db;
   Clock& clock;
   FileSystem& files;
-  Executor& executor;  // for work that would keep a connection's thread busy
+  /// For what would keep a connection's thread busy. Its tasks may wait for the database's work,
+  /// which runs elsewhere.
+  Executor& long_requests;
   std::string version;
   std::string data_dir;
   std::string address;  // "host:port" as clients see this node

@@ -19,6 +19,7 @@ namespace ferres {
 namespace {
 
 constexpr uint64_t kMicrosPerSecond = 1000000;
+constexpr size_t kLongRequests = 2;  // served at once; more of them wait
 
 struct Listening {
   std::string host;
@@ -123,12 +124,14 @@ Status serve(const Settings& settings) {
                                 .executor = executor.get(),
                                 .clock = &system_clock(),
                                 .commit_clock = &commit_clock};
+  // Long requests wait for tasks of the executor, so none of its own threads may carry them.
+  const std::unique_ptr<Executor> long_requests = make_thread_pool(kLongRequests);
   const uint64_t started = system_clock().monotonic_nanos();
   TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings));
   Context context{.db = *db,
                   .clock = system_clock(),
                   .files = posix_files(),
-                  .executor = *executor,
+                  .long_requests = *long_requests,
                   .version = std::string(kVersion),
                   .data_dir = settings.storage_path,
                   .address = listening.host + ":" + std::to_string(settings.port),

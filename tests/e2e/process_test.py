@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # The server as a process: starting twice, where it may not, on a full disk; stopping; what is there
 # after a restart.
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -71,6 +72,23 @@ class Process(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
         server.start()
         self.assertEqual(self.client(server).request("GET", "/api/v1/collections/c")[0], 404)
+
+    def test_many_saves_at_once_leave_threads_for_writes(self):
+        server = self.server().start()
+        client = self.client(server)
+        names = ["a", "b", "c", "d"]
+        for name in names:
+            self.fill(client, name)
+        point = {"points": [{"id": "new", "vector": [1, 2, 3, 4]}]}
+        savers = [self.client(server) for _ in range(8)]
+        with concurrent.futures.ThreadPoolExecutor(len(savers)) as pool:
+            for _ in range(3):
+                for name in names:  # else there is nothing to save
+                    status, answer = client.request(
+                        "POST", f"/api/v1/collections/{name}/points", point)
+                    self.assertEqual(status, 200, answer)
+                saved = pool.map(lambda saver: saver.request("POST", "/api/v1/save")[0], savers)
+                self.assertEqual(list(saved), [200] * len(savers))
 
     def test_port_in_use(self):
         first = self.server().start()
