@@ -23,6 +23,8 @@ Result<uint64_t> Partition::apply(const LogRecord& record) {
     case Op::kDelete:
     case Op::kExpire:
       return apply_delete(record);
+    case Op::kRestore:
+      break;  // history's matter (collection/history.h): a partition has one past
   }
   return Status(Code::kUnimplemented, "the log holds operation " + std::to_string(record.op) +
                                           " at LSN " + std::to_string(record.lsn) +

@@ -74,10 +74,11 @@ Slot CollectionImpl::draw_point(Calibration& calibration, const ReadFilter& filt
 /// One query's share of the curve.
 Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
   const EpochGuard guard;
-  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
-  ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
+  const Partition& partition = this->partition();
+  ReadFilter filter(partition, partition.visible_lsn(), env_.clock->unix_micros(), std::nullopt,
+                    nullptr);
   filter.require_vector();
-  const ANNIndex& index = *partition_->derived().index;
+  const ANNIndex& index = *partition.derived().index;
   SearchParams params;
   params.ef = calibration.truth_ef;
   // So that half the pool is compared on full vectors: codes of few bits hide true neighbours.
@@ -87,8 +88,8 @@ Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
   if (calibration.queries.empty()) {
     const Slot slot = draw_point(calibration, filter);
     if (slot == kNoSlot) return {};
-    TRY(partition_->vectors().verify(slot));
-    drawn = partition_->vectors().get(slot);
+    TRY(partition.vectors().verify(slot));
+    drawn = partition.vectors().get(slot);
     query = drawn;
     params.without = slot;
   } else {
@@ -121,7 +122,10 @@ Status CollectionImpl::calibrate_on_some(Calibration& calibration, uint32_t samp
   }
   if (calibration.samples > 0 || calibration.wanted == 0) return {};
   RecallCurve curve;
-  curve.points = partition_->live_points();
+  {
+    const EpochGuard guard;
+    curve.points = partition().live_points();
+  }
   curve.queries = calibration.queries_seen;
   for (size_t i = 0; i < calibration.efs.size(); ++i) {
     curve.places.push_back({calibration.efs[i], static_cast<double>(calibration.found[i]) /
@@ -158,16 +162,17 @@ void CollectionImpl::calibrate_in_background(std::shared_ptr<Calibration> calibr
 }
 
 /// The pool that a search walks with.
-uint32_t CollectionImpl::ef_of(const SearchRequest& request, std::span<const float> query) {
+uint32_t CollectionImpl::ef_of(const Partition& partition, const SearchRequest& request,
+                               std::span<const float> query) {
   if (request.ef_search != 0) return std::max(request.ef_search, request.limit);
   // A flat index finds all there is, and so does the scan of what is not linked.
   const bool graph =
-      config().index.type != "flat" && partition_->live_points() > options_.flat_points_max;
+      config().index.type != "flat" && partition.live_points() > options_.flat_points_max;
   if (!request.target_recall || request.exact || !graph) {
-    return std::max(partition_->derived().index->current_ef_search(), request.limit);
+    return std::max(partition.derived().index->current_ef_search(), request.limit);
   }
   const RecallCurves::Answer answer = recall_curves_.ask(
-      *request.target_recall, request.limit, partition_->live_points(), query_sample_.offer(query));
+      *request.target_recall, request.limit, partition.live_points(), query_sample_.offer(query));
   if (answer.stale && !calibrating_.exchange(true)) {
     calibrate_in_background(new_calibration(request.limit));
   }

@@ -14,7 +14,8 @@ constexpr size_t kExpirePerRecord = 10'000;
 }  // namespace
 
 bool CollectionImpl::dirty() const {
-  return visible_lsn_ > checkpoint_lsn_;
+  const EpochGuard guard;
+  return partition().visible_lsn() > checkpoint_lsn_;
 }
 
 bool CollectionImpl::checkpoint_due() const {
@@ -41,36 +42,30 @@ void CollectionImpl::begin_checkpoint() {
     return;
   }
   checkpoint_running_ = true;
-  const Lsn lsn = visible_lsn_;
-  const uint64_t micros = partition_->last_write_micros();
-  env_.executor->submit(
-      [self = shared_from_this(), lsn, micros] { self->write_checkpoint(lsn, micros); });
+  Manifest manifest;
+  manifest.lsn = partition_->visible_lsn();
+  manifest.unix_micros = partition_->last_write_micros();
+  manifest.restored = manifest.lsn == restored_lsn_;
+  env_.executor->submit([self = shared_from_this(), manifest = std::move(manifest)]() mutable {
+    self->write_checkpoint(std::move(manifest));
+  });
 }
 
-void CollectionImpl::write_checkpoint(Lsn lsn, uint64_t micros) {
+void CollectionImpl::write_checkpoint(Manifest manifest) {
   auto result = std::make_unique<CheckpointResult>();
-  result->lsn = lsn;
   auto stores = partition_->write_checkpoint();
   if (stores.ok()) {
-    result->stores = *std::move(stores);
-    result->status = publish_checkpoint(lsn, micros, result->stores);
+    manifest.stores = *std::move(stores);
+    result->status = write_manifest(*env_.files, manifest_dir_of(dir_), manifest);
   } else {
     result->status = std::move(stores).error();
   }
+  result->manifest = std::move(manifest);
   {
     const MutexLock lock(mutex_);
     checkpoint_result_ = std::move(result);
   }
   wake();
-}
-
-Status CollectionImpl::publish_checkpoint(Lsn lsn, uint64_t micros,
-                                          std::vector<StoreManifest>& stores) const {
-  Manifest manifest;
-  manifest.lsn = lsn;
-  manifest.unix_micros = micros;
-  manifest.stores = stores;
-  return write_manifest(*env_.files, manifest_dir(), manifest);
 }
 
 void CollectionImpl::finish_checkpoint() {
@@ -82,19 +77,11 @@ void CollectionImpl::finish_checkpoint() {
   if (!result) return;
   checkpoint_running_ = false;
   if (result->status.ok()) {
-    partition_->commit_checkpoint(result->stores);
-    checkpoint_lsn_ = result->lsn;
+    partition_->commit_checkpoint(result->manifest.stores);
+    checkpoint_lsn_ = result->manifest.lsn;
     auditing_ = true;
-    // History: with retention_days 0 the log ends where the checkpoint begins; otherwise it is
-    // kept.
-    if (config().retention_days == 0u) result->status = log_->drop_through(result->lsn);
-    if (const Status status =
-            collect_checkpoint_garbage(*env_.files, manifest_dir(), dir_, {result->lsn});
-        !status.ok()) {
-      log_warning("checkpoint.garbage",
-                  {{"collection", config_.name}, {"reason", std::string(status.message())}});
-    }
-    history_bytes_ = log_->bytes();
+    checkpoints_.push_back(std::move(result->manifest));
+    result->status = trim_history();
   } else {
     partition_->abort_checkpoint();
     checkpoint_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
@@ -128,22 +115,24 @@ void CollectionImpl::schedule_tick() {
       if (base->closing_) return;
     }
     bool damaged = false;
+    bool release = false;
     {
-      const EpochGuard guard;  // a rebuild may be replacing the derived state
-      damaged = base->partition_->derived_damaged() || !base->partition_->points_damage().ok();
+      const EpochGuard guard;  // a rebuild or a restore may be replacing what it looks at
+      const Partition& partition = base->partition();
+      damaged = partition.derived_damaged() || !partition.points_damage().ok();
+      release = partition.vectors().release_due();
     }
-    const bool release = base->partition_->vectors().release_due();
     if (damaged || release || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }
 
 void CollectionImpl::sweep_expired() {
-  if (!failure().ok() || partition_->ttl_points() == 0) return;
+  if (!failure().ok()) return;
   std::vector<std::string> ids;
   {
     const EpochGuard guard;
-    auto expired = partition_->expired(env_.clock->unix_micros(), kExpirePerRecord);
+    auto expired = partition().expired(env_.clock->unix_micros(), kExpirePerRecord);
     if (!expired.ok()) return fail(std::move(expired).error());
     ids = *std::move(expired);
   }

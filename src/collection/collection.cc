@@ -7,6 +7,7 @@
 #include "base/epoch.h"
 #include "base/logging.h"
 #include "collection/impl.h"
+#include "collection/waiter.h"
 
 namespace ferres {
 namespace {
@@ -85,38 +86,6 @@ std::string_view text_of(const std::optional<std::string>& ns) {
   return ns ? std::string_view(*ns) : std::string_view();
 }
 
-/// Lets a caller wait for a callback, driving the executor when it is the caller's to drive.
-template <class T>
-class Waiter {
- public:
-  explicit Waiter(Executor& executor) : executor_(executor) {}
-  std::function<void(Result<T>)> callback() {
-    return [this](Result<T> result) {
-      const MutexLock lock(mutex_);
-      result_.emplace(std::move(result));
-      changed_.signal_all();
-    };
-  }
-  Result<T> wait() {
-    for (;;) {
-      {
-        const MutexLock lock(mutex_);
-        if (result_) return std::move(*result_);
-      }
-      if (executor_.run_one()) continue;
-      const MutexLock lock(mutex_);
-      while (!result_)
-        changed_.wait(mutex_);
-    }
-  }
-
- private:
-  Executor& executor_;
-  Mutex mutex_;
-  CondVar changed_;
-  std::optional<Result<T>> result_ GUARDED_BY(mutex_);
-};
-
 }  // namespace
 
 Result<UpsertResult> Collection::upsert(UpsertRequest request) {
@@ -152,72 +121,45 @@ CollectionImpl::CollectionImpl(const Environment& env, std::string dir, Collecti
 CollectionImpl::~CollectionImpl() = default;
 
 Status CollectionImpl::recover() {
-  TRY(env_.files->make_dirs(manifest_dir()));
-  Lsn checkpoint_lsn = 0;
-  TRY(open_partition(&checkpoint_lsn));
-  Lsn last = checkpoint_lsn;
+  TRY(env_.files->make_dirs(manifest_dir_of(dir_)));
+  TRY_ASSIGN(OpenedCheckpoint checkpoint, open_newest_checkpoint(state_source()));
+  bool restored = false;
   LogOptions log_options;
   log_options.segment_bytes = options_.log_segment_bytes;
-  auto log = Log::open(*env_.files, dir_ + "/wal", log_options, checkpoint_lsn,
-                       [&](const LogRecord& record) -> Status {
-                         auto applied = partition_->apply(record);
-                         if (!applied.ok()) return std::move(applied).error();
-                         last = record.lsn;
-                         return {};
-                       });
-  if (!log.ok()) return std::move(log).error();
-  log_ = *std::move(log);
-  if (log_->last_lsn() < checkpoint_lsn) {
-    return Status(Code::kCorruption, dir_ + "/wal ends at LSN " + std::to_string(log_->last_lsn()) +
+  TRY_ASSIGN(log_, Log::open(*env_.files, log_dir_of(dir_), log_options, checkpoint.lsn,
+                             [&](const LogRecord& record) -> Status {
+                               // What came before a restore does not count: nothing more is applied
+                               // to it.
+                               if (static_cast<Op>(record.op) == Op::kRestore) {
+                                 restored = true;
+                                 restored_lsn_ = record.lsn;
+                               }
+                               if (restored) return {};
+                               TRY_ASSIGN([[maybe_unused]] const uint64_t count,
+                                          checkpoint.partition->apply(record));
+                               return {};
+                             }));
+  const Lsn last = log_->last_lsn();
+  if (last < checkpoint.lsn) {
+    return Status(Code::kCorruption, dir_ + "/wal ends at LSN " + std::to_string(last) +
                                          ", before the checkpoint at LSN " +
-                                         std::to_string(checkpoint_lsn));
+                                         std::to_string(checkpoint.lsn));
   }
+  if (restored) {
+    TRY_ASSIGN(State state, state_at(state_source(), last));
+    checkpoint.partition = std::move(state.partition);
+  }
+  checkpoint.partition->publish(last);
+  checkpoint_lsn_ = checkpoint.lsn;
+  put_in_force(std::move(checkpoint.partition));
   env_.commit_clock->advance_past(
       std::max(log_->last_unix_micros(), partition_->last_write_micros()));
-  partition_->seal_dying();
-  checkpoint_lsn_ = checkpoint_lsn;
-  visible_lsn_ = last;
-  history_bytes_ = log_->bytes();
+  TRY(list_checkpoints());
   last_checkpoint_micros_ = env_.clock->unix_micros();
-  scrubbing_ = true;
   if (options_.background) {
     schedule_tick();
     wake();
   }
-  return {};
-}
-
-/// The newest checkpoint whose points can be opened. Damage to the newest is not papered over by an
-/// older one unless the log reaches back that far; Log::open refuses the gap otherwise.
-Status CollectionImpl::open_partition(Lsn* checkpoint_lsn) {
-  TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*env_.files, manifest_dir()));
-  Status first_error;
-  while (!lsns.empty()) {
-    const Lsn lsn = lsns.back();
-    lsns.pop_back();
-    auto manifest = read_manifest(*env_.files, manifest_dir(), lsn);
-    Status error;
-    if (manifest.ok()) {
-      auto partition =
-          Partition::open(*env_.files, dir_, config_, &*manifest, options_.payload_bytes_max);
-      if (partition.ok()) {
-        partition_ = *std::move(partition);
-        *checkpoint_lsn = lsn;
-        return {};
-      }
-      error = std::move(partition).error();
-    } else {
-      error = std::move(manifest).error();
-    }
-    if (error.code() != Code::kCorruption) return error;
-    log_error("checkpoint.damaged",
-              {{"collection", config_.name}, {"reason", std::string(error.message())}});
-    if (first_error.ok()) first_error = std::move(error);
-  }
-  auto partition = Partition::open(*env_.files, dir_, config_, nullptr, options_.payload_bytes_max);
-  if (!partition.ok()) return std::move(partition).error();
-  partition_ = *std::move(partition);
-  *checkpoint_lsn = 0;
   return {};
 }
 
@@ -250,7 +192,8 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     encode_point(record, point.vector, write.payload);
   }
   if (write.payload.empty() || (request.atomic && !result.failed.empty())) {
-    result.lsn = visible_lsn_;
+    const EpochGuard guard;
+    result.lsn = partition().visible_lsn();
     return done(std::move(result));
   }
   write.done = [result = std::move(result), done = std::move(done)](Status status, Lsn lsn,

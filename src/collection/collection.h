@@ -113,6 +113,33 @@ struct SearchResult {
   uint32_t ef_search = 0;  // in force, where a graph was walked
 };
 
+/// A moment of a collection's history: one of the two.
+struct RestoreTarget {
+  std::optional<uint64_t> unix_micros;  // what was written then or before
+  std::optional<Lsn> lsn;
+};
+
+struct RestoreResult {
+  Lsn lsn = 0;                 // of the restore record: one before it undoes the restore
+  Lsn source_lsn = 0;          // the newest write that counts
+  uint64_t source_micros = 0;  // its commit time; 0: the restored state is the empty beginning
+  uint64_t points = 0;
+};
+
+/// Called now and then with the log records applied and those that there are to apply.
+using RestoreProgress = std::function<void(uint64_t done, uint64_t total)>;
+
+/// What can be restored.
+struct HistoryInfo {
+  struct Moment {
+    Lsn lsn = 0;
+    uint64_t unix_micros = 0;
+  };
+  Moment oldest;  // {0, 0}: everything since the collection was made
+  Moment newest;
+  std::vector<Moment> checkpoints;  // ascending; restoring to soon after one is fast
+};
+
 struct CollectionStats {
   uint64_t points = 0;  // with expired ones that the sweep has not removed yet
   uint64_t created_at = 0;
@@ -131,7 +158,7 @@ struct CollectionStats {
   uint32_t payload_fields = 0;   // metadata fields that are indexed
   uint32_t payload_dropped = 0;  // groups of values that outgrew the limit and are not
   uint64_t disk_bytes = 0;
-  uint64_t history_bytes = 0;
+  uint64_t history_bytes = 0;  // of files that only older states need
   uint32_t ef_search_current = 0;
   Lsn lsn = 0;
   Lsn checkpoint_lsn = 0;
@@ -145,6 +172,9 @@ struct CollectionOptions {
   /// Writers wait while more points than this are unlinked: every search scans them (ENGINE.md).
   uint64_t tail_points_max = 256;
   uint64_t log_segment_bytes = 64ull << 20;
+  /// Of the history, one checkpoint is kept for about so many bytes of log, or for as many as its
+  /// own files have if that is more: a restore replays no more than that.
+  uint64_t history_checkpoint_bytes = 256ull << 20;
   /// About how much the payload index may take; 0: a quarter of vectors and links, at least 64 MiB.
   uint64_t payload_bytes_max = 0;
   bool background = true;  // false: no checkpoints or linking but by checkpoint(), link()
@@ -195,6 +225,15 @@ class Collection {
   /// Measures, on the caller's thread, what searches for k neighbours with a target_recall need.
   /// Those start it in the background themselves; this is for who wants to wait.
   virtual Status calibrate(uint32_t k) = 0;
+  /// Makes the points what they were at a moment that is kept, as one write; searches and writes go
+  /// on until then. Undone by restoring to before RestoreResult::lsn. kInvalidArgument for a moment
+  /// to come, kNotFound for one before the history that is kept, kConflict beside another restore.
+  /// Heavy: builds the old state beside the one in force.
+  virtual Result<RestoreResult> restore(const RestoreTarget& target,
+                                        const RestoreProgress& progress) = 0;
+  virtual Result<HistoryInfo> history() = 0;
+  /// Removes history that retention_days no longer covers.
+  virtual Status trim() = 0;
   /// Removes the points whose time to live is over, by expire records; they are hidden already.
   virtual void sweep_expired() = 0;
   /// True when something was written that no checkpoint holds.

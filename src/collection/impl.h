@@ -16,6 +16,7 @@
 
 #include "base/mutex.h"
 #include "collection/collection.h"
+#include "collection/history.h"
 #include "collection/partition.h"
 #include "collection/planner.h"
 #include "collection/query_sample.h"
@@ -57,6 +58,10 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status checkpoint() override;
   Status link_all() override;
   Status calibrate(uint32_t k) override;
+  Result<RestoreResult> restore(const RestoreTarget& target,
+                                const RestoreProgress& progress) override;
+  Result<HistoryInfo> history() override;
+  Status trim() override;
   void sweep_expired() override;
   bool dirty() const override;
   Status close(bool checkpoint) override;
@@ -66,8 +71,12 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
 
  private:
   // read.cc, search.cc
-  Result<Point> materialize(Slot slot, bool with_vector, bool with_metadata) const;
-  Result<std::span<const float>> query_vector(const SearchRequest& request, Lsn pinned,
+  /// What reads look at, once a request: a restore replaces it.
+  const Partition& partition() const { return *in_force_.load(std::memory_order_acquire); }
+  Result<Point> materialize(const Partition& partition, Slot slot, bool with_vector,
+                            bool with_metadata) const;
+  Result<std::span<const float>> query_vector(const Partition& partition,
+                                              const SearchRequest& request, Lsn pinned,
                                               Slot* excluded, Point& stored) const;
   bool few_match(const ReadFilter& filter) const;
   Status scan_all(std::span<const float> query, const SearchRequest& request,
@@ -89,7 +98,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status calibrate_on_some(Calibration& calibration, uint32_t samples);
   void calibrate_in_background(std::shared_ptr<Calibration> calibration);
   std::shared_ptr<Calibration> new_calibration(uint32_t k) const;
-  uint32_t ef_of(const SearchRequest& request, std::span<const float> query);
+  uint32_t ef_of(const Partition& partition, const SearchRequest& request,
+                 std::span<const float> query);
 
   // lane.cc
   void enqueue(PendingWrite write);
@@ -97,6 +107,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void run_lane();
   bool run_round();
   std::vector<PendingWrite> take_writes();
+  Status commit(std::span<LogRecord> records);
   uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
   bool maintain(uint64_t upserted);
   Status link_some(uint64_t upserted, bool* more);
@@ -111,27 +122,37 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   // checkpoint.cc
   bool checkpoint_due() const;
   void begin_checkpoint();
-  void write_checkpoint(Lsn lsn, uint64_t micros);
+  void write_checkpoint(Manifest manifest);
   void finish_checkpoint();
-  Status publish_checkpoint(Lsn lsn, uint64_t micros, std::vector<StoreManifest>& stores) const;
   void schedule_tick();
   void repair_damage();
 
-  // recovery (collection.cc)
-  Status open_partition(Lsn* checkpoint_lsn);
-  std::string manifest_dir() const { return dir_ + "/checkpoints"; }
+  // restore.cc
+  class HistoryPin;
+  StateSource state_source() const;
+  Result<HistoryInfo> history_files() const;
+  Result<LogMoment> find_target(const RestoreTarget& target) const;
+  Result<RestoreResult> hand_over(State state, const LogMoment& source);
+  bool finish_restore();
+  void put_in_force(std::unique_ptr<Partition> next);
+
+  // retention.cc
+  Status list_checkpoints();
+  Status trim_history();
+  void trim_if_wanted();
+  std::vector<Lsn> checkpoints_to_keep() const;
+  void count_history();
 
   // constant after recover()
   const Environment env_;
   const std::string dir_;
   const CollectionConfig config_;  // as opened: for what never changes
   const CollectionOptions options_;
-  std::unique_ptr<Partition> partition_;
 
   // own synchronization
   /// In configs_, where older ones stay: their number is that of changes by hand.
   std::atomic<const CollectionConfig*> newest_config_;
-  std::atomic<Lsn> visible_lsn_{0};
+  std::atomic<const Partition*> in_force_{nullptr};  // partition_, for readers under a guard
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> queries_{0};
@@ -140,6 +161,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   RecallCurves recall_curves_;
   QuerySample query_sample_;
   std::atomic<bool> calibrating_{false};
+  std::atomic<bool> restoring_{false};
   std::atomic<bool> failed_{false};
   mutable Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);
@@ -158,13 +180,23 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status checkpoint_status_ GUARDED_BY(mutex_);  // of the last one
   struct CheckpointResult {
     Status status;
-    std::vector<StoreManifest> stores;
-    Lsn lsn = 0;
+    Manifest manifest;
   };
   std::unique_ptr<CheckpointResult> checkpoint_result_ GUARDED_BY(mutex_);  // from the writer
+  struct RestoreReady {
+    std::unique_ptr<Partition> partition;
+    Lsn source_lsn = 0;
+    std::function<void(Result<RestoreResult>)> done;
+  };
+  std::unique_ptr<RestoreReady> restore_ready_ GUARDED_BY(mutex_);  // from who asked for it
+  int history_pins_ GUARDED_BY(mutex_) = 0;  // somebody reads the history: none of it goes
+  bool trim_wanted_ GUARDED_BY(mutex_) = false;
 
   // the lane only
+  std::unique_ptr<Partition> partition_;
   std::unique_ptr<Log> log_;
+  std::vector<Manifest> checkpoints_;  // kept, ascending
+  Lsn restored_lsn_ = 0;               // of the newest restore record since the last start
   bool checkpoint_running_ = false;
   bool scrubbing_ = false;
   bool auditing_ = true;  // whether something leads to each point: after opening and checkpoints

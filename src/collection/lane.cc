@@ -59,8 +59,10 @@ void CollectionImpl::run_lane() {
   for (int round = 0; round < kRoundsPerTask; ++round) {
     if (run_round()) continue;
     const MutexLock lock(mutex_);
+    const bool free = !checkpoint_running_;  // of what waits for a checkpoint's end
     if (!writes_.empty() || checkpoint_result_ || (index_wanted_ != nullptr && !failed_) ||
-        (checkpoints_wanted_ > checkpoints_done_ && !checkpoint_running_)) {
+        (free &&
+         (checkpoints_wanted_ > checkpoints_done_ || restore_ready_ != nullptr || trim_wanted_))) {
       continue;
     }
     active_ = false;
@@ -73,7 +75,8 @@ void CollectionImpl::run_lane() {
 bool CollectionImpl::run_round() {
   std::vector<PendingWrite> writes = take_writes();
   const uint64_t upserted = writes.empty() ? 0 : write_group(writes);
-  return maintain(upserted) || !writes.empty();
+  const bool restored = finish_restore();
+  return maintain(upserted) || restored || !writes.empty();
 }
 
 std::vector<PendingWrite> CollectionImpl::take_writes() {
@@ -88,23 +91,25 @@ std::vector<PendingWrite> CollectionImpl::take_writes() {
   return writes;
 }
 
-uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
-  Status status = failure();
-  if (status.ok() && log_->poisoned()) status = recover_log();
-  std::vector<LogRecord> records;
-  if (status.ok()) {
-    Lsn lsn = log_->last_lsn();
-    for (const PendingWrite& write : writes) {
-      records.push_back({++lsn, env_.commit_clock->next_micros(), static_cast<uint8_t>(write.op),
-                         as_bytes(write.payload)});
-    }
-    status = log_->commit(records);
-    if (!status.ok() && log_->poisoned()) {
-      status = Status(Code::kUnavailable,
-                      "the write was not made durable: " + std::string(status.message()));
-    }
+/// Gives the records their LSNs and times, and makes them durable.
+Status CollectionImpl::commit(std::span<LogRecord> records) {
+  TRY(failure());
+  if (log_->poisoned()) TRY(recover_log());
+  Lsn lsn = log_->last_lsn();
+  for (LogRecord& record : records) {
+    record.lsn = ++lsn;
+    record.unix_micros = env_.commit_clock->next_micros();
   }
-  if (!status.ok()) {
+  Status status = log_->commit(records);
+  if (status.ok() || !log_->poisoned()) return status;
+  return {Code::kUnavailable, "the write was not made durable: " + std::string(status.message())};
+}
+
+uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
+  std::vector<LogRecord> records;
+  for (const PendingWrite& write : writes)
+    records.push_back({0, 0, static_cast<uint8_t>(write.op), as_bytes(write.payload)});
+  if (const Status status = commit(records); !status.ok()) {
     for (const PendingWrite& write : writes)
       write.done(status.clone(), 0, 0);
     return 0;
@@ -118,7 +123,7 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
         writes[i].done(failure(), 0, 0);
       return upserted;
     }
-    visible_lsn_.store(records[i].lsn, std::memory_order_release);
+    partition_->publish(records[i].lsn);
     if (writes[i].op == Op::kUpsert) upserted += *applied;
     writes[i].done(Status(), records[i].lsn, *applied);
   }
@@ -130,13 +135,20 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
 /// acknowledged one become visible now, before any new write.
 Status CollectionImpl::recover_log() {
   log_warning("log.reopen", {{"collection", config_.name}});
-  Status status = log_->reopen(visible_lsn_, [this](const LogRecord& record) -> Status {
-    TRY_ASSIGN(const uint64_t count, partition_->apply(record));
-    (void)count;
-    visible_lsn_.store(record.lsn, std::memory_order_release);
+  const Lsn visible = partition_->visible_lsn();
+  bool restored = false;
+  Status status = log_->reopen(visible, [this, &restored](const LogRecord& record) -> Status {
+    restored = restored || static_cast<Op>(record.op) == Op::kRestore;
+    if (restored) return {};
+    TRY_ASSIGN([[maybe_unused]] const uint64_t count, partition_->apply(record));
+    partition_->publish(record.lsn);
     return {};
   });
   partition_->seal_dying();
+  if (status.ok() && restored) {
+    TRY_ASSIGN(State state, state_at(state_source(), log_->last_lsn()));
+    put_in_force(std::move(state.partition));
+  }
   return status;
 }
 
@@ -158,6 +170,7 @@ bool CollectionImpl::maintain(uint64_t upserted) {
       many_dead ? std::max<size_t>(kReclaimPerRound, upserted + upserted / 2) : kReclaimPerRound;
   more |= partition_->reclaim(share) > 0;
   finish_checkpoint();
+  trim_if_wanted();
   repair_damage();
   partition_->release_vectors();
   if (scrubbing_) {

@@ -10,7 +10,11 @@ namespace ferres {
 namespace {
 
 constexpr OpInfo kOperations[] = {
-    {Op::kUpsert, "upsert"}, {Op::kDelete, "delete"}, {Op::kExpire, "expire"}};
+    {Op::kUpsert, "upsert"},
+    {Op::kDelete, "delete"},
+    {Op::kExpire, "expire"},
+    {Op::kRestore, "restore"},
+};
 
 }  // namespace
 
@@ -61,6 +65,17 @@ Result<std::vector<std::string_view>> decode_ids(Bytes payload) {
     TRY(reader.status("id list record"));
   }
   return ids;
+}
+
+void encode_restore(Lsn source, std::string& payload) {
+  put_u64(payload, source);
+}
+
+Result<Lsn> decode_restore(Bytes payload) {
+  Reader reader(payload);
+  const Lsn source = reader.u64();
+  TRY(reader.finished("restore record"));
+  return source;
 }
 
 }  // namespace ferres

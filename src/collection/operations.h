@@ -16,9 +16,10 @@
 namespace ferres {
 
 enum class Op : uint8_t {
-  kUpsert = 1,  // points, each replacing the one with its storage id
-  kDelete = 2,  // storage ids; those that exist die
-  kExpire = 3,  // storage ids whose time to live was over at the record's time
+  kUpsert = 1,   // points, each replacing the one with its storage id
+  kDelete = 2,   // storage ids; those that exist die
+  kExpire = 3,   // storage ids whose time to live was over at the record's time
+  kRestore = 4,  // an older LSN of this log: the points become what they were then
 };
 
 struct OpInfo {
@@ -28,6 +29,9 @@ struct OpInfo {
 
 /// Every operation; recovery refuses a record whose op is not here.
 std::span<const OpInfo> operations();
+
+void encode_restore(Lsn source, std::string& payload);
+Result<Lsn> decode_restore(Bytes payload);
 
 /// One point of an upsert, as views into the payload (or into a request being encoded).
 struct PointRecord {

@@ -47,7 +47,7 @@ TEST(Operations, EveryCutOfAPayloadIsRefused) {
 TEST(Operations, EachHasOneRow) {
   for (const OpInfo& info : operations())
     EXPECT_FALSE(info.name.empty());
-  EXPECT_EQ(operations().size(), 3u);
+  EXPECT_EQ(operations().size(), 4u);
 }
 
 TEST(Config, ComesBackFromItsJson) {

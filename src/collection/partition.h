@@ -77,11 +77,19 @@ class Partition {
   uint64_t ttl_points() const { return ttl_points_.load(std::memory_order_relaxed); }
   uint64_t dying_points() const { return dying_count_.load(std::memory_order_relaxed); }
   uint64_t last_write_micros() const { return last_write_.load(std::memory_order_relaxed); }
+  /// The newest LSN that reads answer from. Read once a request: what is born later is not there.
+  Lsn visible_lsn() const { return visible_lsn_.load(std::memory_order_acquire); }
 
   // ---- the lane only
-  /// Applies one record to all views; visible once the collection publishes the LSN. Returns how
-  /// many points were written or removed.
+  /// Applies one record to all views; visible once its LSN is published. Returns how many points
+  /// were written or removed. Not restore records: see collection/history.h.
   Result<uint64_t> apply(const LogRecord& record);
+  void publish(Lsn lsn) { visible_lsn_.store(lsn, std::memory_order_release); }
+  /// This state is what a restore at that LSN and time led to.
+  void publish_restored(Lsn lsn, uint64_t unix_micros) {
+    last_write_.store(unix_micros, std::memory_order_relaxed);
+    publish(lsn);
+  }
   /// Starts the reclamation clock of the points that died since the last call: after the collection
   /// published their LSN.
   void seal_dying();
@@ -180,6 +188,7 @@ class Partition {
   std::atomic<uint64_t> ttl_points_{0};
   std::atomic<uint64_t> dying_count_{0};
   std::atomic<uint64_t> last_write_{0};
+  std::atomic<Lsn> visible_lsn_{0};
   std::deque<Dying> dying_;     // dead, still linked; ticket 0: not sealed
   std::deque<Dying> unlinked_;  // in no view any more, waiting for the last readers
   uint64_t next_index_file_ = 1;

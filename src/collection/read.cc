@@ -50,9 +50,10 @@ bool ReadFilter::admits(Slot slot) const {
   return !ask_predicate || predicate_->matches(record->metadata_json);
 }
 
-Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with_metadata) const {
-  const SlotTable::View view = partition_->slots().view();
-  TRY_ASSIGN(const Record record, partition_->heap().read(view.record(slot)));
+Result<Point> CollectionImpl::materialize(const Partition& partition, Slot slot, bool with_vector,
+                                          bool with_metadata) const {
+  const SlotTable::View view = partition.slots().view();
+  TRY_ASSIGN(const Record record, partition.heap().read(view.record(slot)));
   Point point;
   point.id = record.id;
   if (!record.ns.empty()) point.ns.emplace(record.ns);
@@ -60,8 +61,8 @@ Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with
   point.version = view.born(slot);
   if (with_metadata) point.metadata_json = record.metadata_json;
   if (with_vector && record.has_vector) {
-    TRY(partition_->vectors().verify(slot));
-    point.vector = partition_->vectors().get(slot);
+    TRY(partition.vectors().verify(slot));
+    point.vector = partition.vectors().get(slot);
     point.approximate = config_.vectors.format != RowFormat::kF32;
   }
   return point;
@@ -70,23 +71,24 @@ Result<Point> CollectionImpl::materialize(Slot slot, bool with_vector, bool with
 Result<Point> CollectionImpl::get(const std::string& id, const std::optional<std::string>& ns) {
   TRY(failure());
   const EpochGuard guard;
-  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
-  TRY_ASSIGN(const std::optional<Slot> slot, partition_->find(namespace_of(ns), id, pinned));
-  const ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
+  const Partition& partition = this->partition();
+  const Lsn pinned = partition.visible_lsn();
+  TRY_ASSIGN(const std::optional<Slot> slot, partition.find(namespace_of(ns), id, pinned));
+  const ReadFilter filter(partition, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
   if (!slot || !filter.admits(*slot)) {
     TRY(filter.damage());
     return Status(Code::kNotFound, "point '" + id + "' not found");
   }
-  return materialize(*slot, true, true);
+  return materialize(partition, *slot, true, true);
 }
 
 Result<ListResult> CollectionImpl::list(const ListRequest& request) {
   TRY(failure());
   const EpochGuard guard;
-  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
-  const ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), request.ns,
+  const Partition& partition = this->partition();
+  const ReadFilter filter(partition, partition.visible_lsn(), env_.clock->unix_micros(), request.ns,
                           request.filter);
-  const SlotTable::View view = partition_->slots().view();
+  const SlotTable::View view = partition.slots().view();
   std::vector<std::pair<Lsn, Slot>> found;  // in order of the last write
   ListResult result;
   filter.for_each_candidate([&](Slot slot) {
@@ -100,7 +102,7 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
       request.offset + std::min<uint64_t>(request.limit, found.size() - request.offset);
   std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(end), found.end());
   for (uint64_t i = request.offset; i < end; ++i) {
-    TRY_ASSIGN(Point point, materialize(found[i].second, request.with_vector, true));
+    TRY_ASSIGN(Point point, materialize(partition, found[i].second, request.with_vector, true));
     result.points.push_back(std::move(point));
   }
   return result;
@@ -115,30 +117,30 @@ CollectionStats CollectionImpl::stats() {
     return stats;
   }
   const EpochGuard guard;
-  const Partition::Derived& derived = partition_->derived();
-  stats.points = partition_->live_points();
-  if (partition_->last_write_micros() != 0) {
-    stats.last_updated = partition_->last_write_micros() / 1'000'000;
+  const Partition& partition = this->partition();
+  const Partition::Derived& derived = partition.derived();
+  stats.points = partition.live_points();
+  if (partition.last_write_micros() != 0) {
+    stats.last_updated = partition.last_write_micros() / 1'000'000;
   }
   stats.queries = queries_;
   stats.unlinked_points = derived.tail.size();
   if (const int64_t audited = unreachable_.load(std::memory_order_relaxed); audited >= 0) {
     stats.unreachable_points = static_cast<uint64_t>(audited);
   }
-  stats.index_build_left = partition_->building_left();
-  stats.tombstones = partition_->dying_points();
-  stats.memory_bytes_vectors = partition_->vectors().memory_bytes();
+  stats.index_build_left = partition.building_left();
+  stats.tombstones = partition.dying_points();
+  stats.memory_bytes_vectors = partition.vectors().memory_bytes();
   stats.memory_bytes_index = derived.index->memory_bytes();
-  stats.memory_bytes_points = partition_->slots().memory_bytes() +
-                              partition_->heap().memory_bytes() + derived.ids->memory_bytes() +
-                              derived.tail.memory_bytes();
+  stats.memory_bytes_points = partition.slots().memory_bytes() + partition.heap().memory_bytes() +
+                              derived.ids->memory_bytes() + derived.tail.memory_bytes();
   stats.memory_bytes_payload = derived.payload->memory_bytes();
   stats.payload_fields = derived.payload->fields();
   stats.payload_dropped = derived.payload->dropped();
-  stats.disk_bytes = partition_->points_store().disk_bytes() + derived.store->disk_bytes();
+  stats.disk_bytes = partition.points_store().disk_bytes() + derived.store->disk_bytes();
   stats.history_bytes = history_bytes_;
   stats.ef_search_current = derived.index->current_ef_search();
-  stats.lsn = visible_lsn_;
+  stats.lsn = partition.visible_lsn();
   stats.checkpoint_lsn = checkpoint_lsn_;
   return stats;
 }

@@ -39,6 +39,7 @@ class ReadFilter : public SlotFilter {
   void require_vector() { needs_vector_ = true; }
   /// Damage met while asking: the answer must not be given.
   Status damage() const { return damage_.clone(); }
+  const Partition& partition() const { return partition_; }
   const SlotTable::View& view() const { return view_; }
   Lsn pinned() const { return pinned_; }
 

@@ -47,7 +47,8 @@ float score_of(Metric metric, float distance) {
 }  // namespace
 
 /// The vector to search for: the request's, or that of the point it names, kept in `stored`.
-Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest& request,
+Result<std::span<const float>> CollectionImpl::query_vector(const Partition& partition,
+                                                            const SearchRequest& request,
                                                             Lsn pinned, Slot* excluded,
                                                             Point& stored) const {
   if (!request.id) {
@@ -66,12 +67,12 @@ Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest&
     return std::span<const float>(request.vector);
   }
   TRY_ASSIGN(const std::optional<Slot> slot,
-             partition_->find(namespace_of(request.ns), *request.id, pinned));
-  const ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
+             partition.find(namespace_of(request.ns), *request.id, pinned));
+  const ReadFilter filter(partition, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
   if (!slot || !filter.admits(*slot)) {
     return Status(Code::kNotFound, "point '" + *request.id + "' not found");
   }
-  TRY_ASSIGN(stored, materialize(*slot, true, false));
+  TRY_ASSIGN(stored, materialize(partition, *slot, true, false));
   if (stored.vector.empty()) {
     return Status(Code::kInvalidArgument, "point '" + *request.id + "' has no vector to search by");
   }
@@ -82,7 +83,7 @@ Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest&
 /// Compares the query with every match, on codes where the index has them.
 Status CollectionImpl::scan_matches(std::span<const float> query, const SearchRequest& request,
                                     const ReadFilter& filter, std::vector<Hit>& hits) const {
-  const Partition::Derived& derived = partition_->derived();
+  const Partition::Derived& derived = filter.partition().derived();
   // Copied before the index is asked: see collection/tail.h.
   std::vector<Slot> tail;
   derived.tail.snapshot(tail);
@@ -114,7 +115,7 @@ Status CollectionImpl::search_matches(std::span<const float> query, const Search
                              : walk(query, request, ef, filter, hits);
   }
   const uint64_t matches = filter.matches_max();
-  const uint64_t points = partition_->live_points();
+  const uint64_t points = filter.partition().live_points();
   const bool scan = planner_.scan_is_cheaper(matches, points, ef);
   const uint64_t started = env_.clock->monotonic_nanos();
   TRY(scan ? scan_matches(query, request, filter, hits) : walk(query, request, ef, filter, hits));
@@ -128,12 +129,13 @@ Status CollectionImpl::search_matches(std::span<const float> query, const Search
 }
 
 bool CollectionImpl::few_match(const ReadFilter& filter) const {
-  return filter.matches_max() <= std::max(kScanMatches, partition_->live_points() / kScanShare);
+  return filter.matches_max() <=
+         std::max(kScanMatches, filter.partition().live_points() / kScanShare);
 }
 
 Status CollectionImpl::scan_all(std::span<const float> query, const SearchRequest& request,
                                 const ReadFilter& filter, std::vector<Hit>& hits) const {
-  const VectorStore& vectors = partition_->vectors();
+  const VectorStore& vectors = filter.partition().vectors();
   std::vector<Slot> slots;
   filter.for_each_candidate([&](Slot slot) { slots.push_back(slot); });
   TRY(scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits));
@@ -145,13 +147,13 @@ Status CollectionImpl::scan_tail(std::span<const float> query, const SearchReque
                                  const ReadFilter& filter, std::span<const Slot> tail,
                                  std::vector<Hit>& hits) const {
   if (tail.empty()) return {};
-  const VectorStore& vectors = partition_->vectors();
+  const VectorStore& vectors = filter.partition().vectors();
   return scan_slots(vectors, vectors.prepare(query), tail, request.limit, filter, hits);
 }
 
 Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& request, uint32_t ef,
                             const ReadFilter& filter, std::vector<Hit>& hits) const {
-  const Partition::Derived& derived = partition_->derived();
+  const Partition::Derived& derived = filter.partition().derived();
   // The tail is copied before the graph is walked: see collection/tail.h.
   std::vector<Slot> tail;
   derived.tail.snapshot(tail);
@@ -185,16 +187,18 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   }
   queries_.fetch_add(1, std::memory_order_relaxed);
   const EpochGuard guard;
-  const Lsn pinned = visible_lsn_.load(std::memory_order_acquire);
-  ReadFilter filter(*partition_, pinned, env_.clock->unix_micros(), request.ns, request.filter);
+  const Partition& partition = this->partition();
+  const Lsn pinned = partition.visible_lsn();
+  ReadFilter filter(partition, pinned, env_.clock->unix_micros(), request.ns, request.filter);
   Slot excluded = kNoSlot;
   Point stored;
-  TRY_ASSIGN(const std::span<const float> query, query_vector(request, pinned, &excluded, stored));
+  TRY_ASSIGN(const std::span<const float> query,
+             query_vector(partition, request, pinned, &excluded, stored));
   filter.exclude(excluded);
   filter.require_vector();
 
   std::vector<Hit> hits;
-  const uint32_t ef = ef_of(request, query);
+  const uint32_t ef = ef_of(partition, request, query);
   if (request.exact || request.target_recall == 1) {
     TRY(scan_all(query, request, filter, hits));
   } else if (filter.selective()) {
@@ -202,15 +206,16 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   } else {
     TRY(walk(query, request, ef, filter, hits));
   }
-  if (partition_->vectors().release_due()) wake();
+  if (partition.vectors().release_due()) wake();
   for (const Hit& hit : hits)
-    partition_->heap().prefetch(filter.view().record(hit.slot));
+    partition.heap().prefetch(filter.view().record(hit.slot));
   SearchResult result;
   result.lsn = pinned;
   result.ef_search = ef;
   result.hits.reserve(hits.size());
   for (const Hit& hit : hits) {
-    TRY_ASSIGN(Point point, materialize(hit.slot, request.with_vector, request.with_metadata));
+    TRY_ASSIGN(Point point,
+               materialize(partition, hit.slot, request.with_vector, request.with_metadata));
     result.hits.push_back({score_of(config_.metric, hit.distance), std::move(point)});
   }
   return result;

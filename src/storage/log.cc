@@ -95,7 +95,6 @@ struct Log::State {
   Status create_segment(const std::string& path, const SegmentHeader& header);
   void step(uint64_t end_after);
   Status append();
-  Status read_segment(const Segment& segment, Lsn from, Lsn to, const LogVisitor& visit) const;
 };
 
 /// Reads the files: everything after `after` goes to visit, nothing behind `limit` is kept.
@@ -307,24 +306,6 @@ Status Log::State::append() {
   return {};
 }
 
-Status Log::State::read_segment(const Segment& segment, Lsn from, Lsn to,
-                                const LogVisitor& visit) const {
-  const std::string path = path_of(segment.first);
-  TRY_ASSIGN(const std::unique_ptr<File> opened, disk->open(path, OpenMode::kRead));
-  Result<SegmentHeader> header = read_segment_header(*opened, path);
-  if (!header.ok() && header.error().code() == Code::kNotFound)
-    return damaged(path, 0, "the segment header is damaged");
-  if (!header.ok()) return std::move(header).error();
-  const Lsn last = std::min(to, segment.last);
-  const SegmentScan scan{opened.get(), *header, options.record_bytes_max, 0, last};
-  TRY_ASSIGN(const SegmentEnd found, scan_segment(scan, [&](const LogRecord& record) {
-               return record.lsn >= from ? visit(record) : Status();
-             }));
-  if (header->first_lsn == segment.first && found.last_lsn == last) return {};
-  return damaged(path, found.offset,
-                 "LSN " + std::to_string(found.last_lsn + 1) + " is missing: " + found.why);
-}
-
 Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Log::~Log() {
@@ -392,27 +373,17 @@ Status Log::reopen(Lsn after, const LogVisitor& visit) {
 
 Status Log::drop_through(Lsn upto) {
   State& s = *state_;
+  if (s.file != nullptr && !s.is_poisoned && s.last_lsn <= upto &&
+      s.segments.back().last >= s.segments.back().first) {
+    const Status rolled = s.roll(s.last_lsn + 1);
+    if (!rolled.ok() && rolled.code() != Code::kNoSpace) return rolled.clone();
+  }
   while (s.segments.size() > 1 && s.segments[1].first <= upto + 1) {
     const Status removed = s.disk->remove(s.path_of(s.segments.front().first));
     if (!removed.ok() && removed.code() != Code::kNotFound) return removed.clone();
     TRY(s.disk->sync_dir(s.dir));
     s.segments.erase(s.segments.begin());
   }
-  return {};
-}
-
-Status Log::read(Lsn from, Lsn to, const LogVisitor& visit) {
-  const State& s = *state_;
-  if (s.is_poisoned && s.file == nullptr)
-    return {Code::kUnavailable, s.dir + ": the log could not be reopened yet"};
-  if (from < first_lsn()) {
-    return {Code::kNotFound, s.dir + ": LSN " + std::to_string(from) +
-                                 " is no longer kept; the oldest is " +
-                                 std::to_string(first_lsn())};
-  }
-  to = std::min(to, s.last_lsn);
-  for (const Segment& segment : s.segments)
-    if (segment.first <= to && segment.last >= from) TRY(s.read_segment(segment, from, to, visit));
   return {};
 }
 

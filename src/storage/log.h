@@ -9,8 +9,9 @@
 // offset); anything unreadable after it is a torn tail of writes that nobody was promised, and is
 // cut.
 //
-// Not thread-safe: one owner (the lane) calls it. A failed sync poisons the log (every later append
-// says kUnavailable) until reopen() has read the files back.
+// Not thread-safe: one owner (the lane) calls it; others read its files (storage/log_history.h). A
+// failed sync poisons the log (every later append says kUnavailable) until reopen() has read the
+// files back.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -58,11 +59,9 @@ class Log {
   /// for every record after `after`. Ok means that the log accepts writes again.
   Status reopen(Lsn after, const LogVisitor& visit);
 
-  /// Removes segments whose every record has lsn <= upto. The newest segment always stays.
+  /// Removes segments whose every record has lsn <= upto. When that is all there is, a new segment
+  /// is begun first, if the disk has room for it.
   Status drop_through(Lsn upto);
-
-  /// Reads records with lsn in [from, to] from disk; any time between commits.
-  Status read(Lsn from, Lsn to, const LogVisitor& visit);
 
   Lsn last_lsn() const;   // 0 when empty: the first LSN is 1
   Lsn first_lsn() const;  // oldest kept; last_lsn() + 1 when nothing is kept

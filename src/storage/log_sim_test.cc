@@ -6,6 +6,7 @@
 #include "base/crc32c.h"
 #include "base/sim_files.h"
 #include "storage/log.h"
+#include "storage/log_history.h"
 #include "storage/log_segment.h"
 #include "storage/test_support.h"
 
@@ -126,7 +127,7 @@ void expect_recovers(SimFiles& disk, const Program& program) {
     // Segments that were being dropped may be there or not, but without a hole.
     LogRecords kept;
     const Lsn first = (*log)->first_lsn();
-    ASSERT_TRUE((*log)->read(first, (*log)->last_lsn(), kept.visitor()).ok());
+    ASSERT_TRUE(read_log(disk, kDir, first, (*log)->last_lsn(), kept.visitor()).ok());
     ASSERT_EQ(kept, program.written().between(first, (*log)->last_lsn()));
   }
   disk.crash(TearMode::kDropUnsynced);
@@ -235,7 +236,7 @@ TEST(LogSim, FullDiskRefusesAndGoesOnWhenThereIsSpace) {
   }
   EXPECT_GT(written.size(), 100u);
   LogRecords found;
-  ASSERT_TRUE((*log)->read((*log)->first_lsn(), ~Lsn{0}, found.visitor()).ok());
+  ASSERT_TRUE(read_log(disk, kDir, (*log)->first_lsn(), (*log)->last_lsn(), found.visitor()).ok());
   EXPECT_EQ(found, written.between((*log)->first_lsn(), written.size()));
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "storage/log_history.h"
 #include "storage/test_support.h"
 
 namespace ferres {
@@ -47,8 +48,8 @@ TEST(Log, CommittedRecordsAreReadBack) {
         commit(*log, written, random, 1 + random.below(4), 3000);
       LogRecords part;
       const Lsn from = 1 + random.below(written.size());
-      const Lsn to = from + random.below(written.size());
-      ASSERT_TRUE(log->read(from, to, part.visitor()).ok());
+      const Lsn to = from + random.below(written.size() - from + 1);
+      ASSERT_TRUE(read_log(posix_files(), dir, from, to, part.visitor()).ok());
       EXPECT_EQ(part, written.between(from, to));
     }
   }
@@ -78,7 +79,7 @@ TEST(Log, DroppedSegmentsAreGoneAndTheRestIsKept) {
     EXPECT_GT(log->first_lsn(), 1u);
     EXPECT_LE(log->first_lsn(), 51u);
     EXPECT_LT(log->bytes(), before);
-    EXPECT_EQ(log->read(1, 100, ignore_record).code(), Code::kNotFound);
+    EXPECT_EQ(read_log(posix_files(), dir, 1, 100, ignore_record).code(), Code::kNotFound);
     EXPECT_EQ(log->bytes_after(100), 0u);
     EXPECT_LT(log->bytes_after(90), log->bytes_after(60));
   }
@@ -88,6 +89,27 @@ TEST(Log, DroppedSegmentsAreGoneAndTheRestIsKept) {
   const Result<std::unique_ptr<Log>> gap =
       Log::open(posix_files(), dir, options, 10, ignore_record);
   EXPECT_EQ(gap.error().code(), Code::kCorruption);
+}
+
+TEST(Log, DroppingAllOfItLeavesAnEmptySegment) {
+  const std::string dir = fresh_dir("log");
+  Random random(11);
+  LogRecords written;
+  {
+    LogRecords found;
+    const std::unique_ptr<Log> log = open_log(dir, found);
+    commit(*log, written, random, 20, 2000);
+    ASSERT_TRUE(log->drop_through(20).ok());
+    EXPECT_EQ(log->first_lsn(), 21u);
+    EXPECT_EQ(log->bytes(), 0u);
+    ASSERT_TRUE(log->drop_through(20).ok());
+  }
+  LogRecords found;
+  const std::unique_ptr<Log> log = open_log(dir, found, 20);
+  EXPECT_EQ(log->last_lsn(), 20u);
+  EXPECT_EQ(log->last_unix_micros(), written.last_micros());
+  commit(*log, written, random, 1, 100);
+  EXPECT_EQ(log->last_lsn(), 21u);
 }
 
 }  // namespace

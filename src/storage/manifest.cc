@@ -13,7 +13,7 @@ namespace ferres {
 namespace {
 
 constexpr std::string_view kMagic = "FERRMANI";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;   // 2: restored
 constexpr size_t kHeadBytes = 16;  // magic, version, their CRC: the same in every version
 constexpr uint64_t kManifestBytesMax = 64 << 20;
 constexpr std::string_view kSuffix = ".manifest";
@@ -90,6 +90,7 @@ std::string encode_manifest(const Manifest& manifest) {
   put_varint(out, manifest.stores.size());
   for (const StoreManifest& store : manifest.stores)
     put_store(out, store);
+  put_u8(out, manifest.restored ? 1 : 0);
   put_u32(out, crc32c(as_bytes(out)));
   return out;
 }
@@ -118,6 +119,7 @@ Result<Manifest> decode_manifest(Bytes bytes) {
   const uint64_t stores = reader.count(11);
   for (uint64_t i = 0; i < stores; ++i)
     manifest.stores.push_back(take_store(reader));
+  if (version >= 2) manifest.restored = reader.u8() != 0;
   TRY(reader.finished("manifest"));
   return manifest;
 }

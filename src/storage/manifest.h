@@ -17,6 +17,9 @@ struct Manifest {
   Lsn lsn = 0;
   uint64_t unix_micros = 0;  // commit time of that LSN (last_snapshot_timestamp)
   std::vector<StoreManifest> stores;
+  /// The record of that LSN restores an older state: what follows needs this checkpoint, or all the
+  /// history that the record's source needs.
+  bool restored = false;
 };
 
 std::string encode_manifest(const Manifest& manifest);

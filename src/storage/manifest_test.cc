@@ -67,12 +67,12 @@ TEST(Manifest, CutOrChangedBytesAreCorruption) {
 
 TEST(Manifest, NewerFormatIsRefusedByName) {
   std::string bytes("FERRMANI");
-  put_u32(bytes, 2);
+  put_u32(bytes, 3);
   put_u32(bytes, crc32c(as_bytes(bytes)));
   bytes += "whatever comes";
   const Result<Manifest> decoded = decode_manifest(as_bytes(bytes));
   EXPECT_EQ(decoded.error().code(), Code::kUnimplemented);
-  EXPECT_NE(decoded.error().message().find("format 2"), std::string::npos);
+  EXPECT_NE(decoded.error().message().find("format 3"), std::string::npos);
 }
 
 TEST(Manifest, ListIsAscendingAndEmptyWithoutAFolder) {

@@ -1,8 +1,8 @@
 // One call to the disk fails: the first, the second, ... until a run ends without meeting the
 // fault. Whatever fails, answers are clear errors, what was acknowledged stays readable unless the
-// answer says otherwise, and after opening again everything acknowledged is there. A write that was
-// refused may or may not have happened. FERRES_SEED sets the run, FERRES_SWEEP=n takes one call in
-// n.
+// answer says otherwise, and after opening again everything acknowledged is there. A write or a
+// restore that was refused may or may not have happened. FERRES_SEED sets the run, FERRES_SWEEP=n
+// takes one call in n.
 #include <map>
 
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ class FaultRun {
     config.index.layout = GraphLayout::kFast;
     config.index.quantizer = QuantizerSpec{.kind = "rabitq", .bits = 8};
     config.vectors.residency = Residency::kDisk;
-    config.retention_days = 0;
+    if (n_ % 2 == 0) config.retention_days = 0;
     auto made = world_.database().create(config);
     if (!made.ok()) {
       clear(made.error().clone());
@@ -98,6 +98,8 @@ class FaultRun {
       clear(open->checkpoint());
     } else if (index % 17 == 16) {
       clear(open->link_all());
+    } else if (index % 10 == 9) {
+      restore(*open);
     } else if (random_.one_in(4)) {
       remove(*open);
     } else {
@@ -171,6 +173,28 @@ class FaultRun {
     const bool done = result.ok() || clear(result.error().clone());
     for (const PointInput& point : points)
       note(point.id, point, done);
+    if (done) past_ = {result->lsn, states_};
+  }
+
+  /// Back to the last upsert that was acknowledged.
+  void restore(Collection& open) {
+    auto result = open.restore({.unix_micros = {}, .lsn = past_.first}, nullptr);
+    if (!result.ok() && result.error().code() == Code::kNotFound) {
+      EXPECT_EQ(open.config().retention_days, 0u) << result.error().message();
+      return;
+    }
+    if (result.ok() || clear(result.error().clone())) {
+      states_ = past_.second;
+      return;
+    }
+    for (uint64_t i = 0; i < kIds; ++i) {
+      const std::string id = "p" + std::to_string(i);
+      States& states = states_[id];
+      if (states.empty()) states.emplace_back(std::nullopt);
+      const States& then = past_.second[id];
+      states.insert(states.end(), then.begin(), then.end());
+      if (then.empty()) states.emplace_back(std::nullopt);
+    }
   }
 
   void remove(Collection& open) {
@@ -259,6 +283,7 @@ class FaultRun {
   uint64_t side_times_ = 0;
   std::string side_point_;  // that it holds; empty: perhaps none
   std::map<std::string, States> states_;
+  std::pair<Lsn, std::map<std::string, States>> past_;  // of the last acknowledged upsert
 };
 
 class IoError : public testing::TestWithParam<FaultKind> {};

@@ -17,10 +17,20 @@ namespace {
 constexpr uint64_t kIds = 300;
 constexpr uint64_t kMicrosPerOperation = 1000;
 
+constexpr size_t kPastMax = 40;  // moments remembered
+
+/// What a collection held at a moment.
+struct Past {
+  Lsn lsn = 0;
+  uint64_t micros = 0;
+  Oracle oracle{Metric::kCosine};
+};
+
 struct Tracked {
   CollectionConfig config;
   Oracle oracle{Metric::kCosine};
   Lsn lsn = 0;
+  std::vector<Past> past;
 };
 
 class ModelRun {
@@ -49,6 +59,7 @@ class ModelRun {
         {5, &ModelRun::checkpoint},     {10, &ModelRun::link},
         {3, &ModelRun::restart},        {2, &ModelRun::replace_collection},
         {5, &ModelRun::ask_wrongly},    {4, &ModelRun::change_index},
+        {6, &ModelRun::restore},
     };
     uint64_t total = 0;
     for (const Row& row : kRows)
@@ -61,11 +72,14 @@ class ModelRun {
     auto entry = tracked_.begin();
     std::advance(entry, static_cast<ptrdiff_t>(random_.below(tracked_.size())));
     name_ = entry->first;
+    remember();
     (this->*row->run)();
   }
 
   void finish() {
     restart();
+    EXPECT_GT(restores_, 10u);
+    EXPECT_GT(restores_of_a_write_, 0u);
     ASSERT_GT(graph_wanted_, 0u);
     EXPECT_GE(static_cast<double>(graph_found_), 0.95 * static_cast<double>(graph_wanted_))
         << "recall of the graph";
@@ -97,9 +111,10 @@ class ModelRun {
     config.index.ef_construction = 60;
     draw_index(config.index);
     config.vectors.residency = static_cast<Residency>(random_.below(3));
+    if (random_.one_in(3)) config.retention_days = static_cast<uint32_t>(random_.below(2));
     auto created = world_.database().create(config);
     ASSERT_TRUE(created.ok()) << created.error().message();
-    tracked_.insert_or_assign(name, Tracked{config, Oracle(config.metric), 0});
+    tracked_.insert_or_assign(name, Tracked{config, Oracle(config.metric), 0, {}});
   }
 
   // ---- writes
@@ -323,6 +338,55 @@ class ModelRun {
     EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end()), seen.end()) << "a hit twice";
   }
 
+  // ---- the past
+
+  void remember() {
+    if (!random_.one_in(20)) return;
+    std::vector<Past>& past = tracked().past;
+    Past moment{tracked().lsn, now() - 1, tracked().oracle};
+    if (past.size() < kPastMax) {
+      past.push_back(std::move(moment));
+    } else {
+      past[random_.below(kPastMax)] = std::move(moment);
+    }
+  }
+
+  void restore() {
+    Tracked& current = tracked();
+    if (current.past.empty()) return;
+    const Past past = current.past[random_.below(current.past.size())];
+    RestoreTarget target;
+    if (random_.one_in(2)) {
+      target.lsn = past.lsn;
+    } else {
+      target.unix_micros = past.micros;
+    }
+    uint64_t shown = 0;
+    auto restored = collection()->restore(target, [&shown](uint64_t done, uint64_t total) {
+      EXPECT_LE(done, total);
+      ++shown;
+    });
+    if (current.config.retention_days && !restored.ok()) {
+      EXPECT_EQ(restored.error().code(), Code::kNotFound) << restored.error().message();
+      return;
+    }
+    ASSERT_TRUE(restored.ok()) << restored.error().message();
+    ++restores_;
+    if (restored->source_lsn == past.lsn) ++restores_of_a_write_;
+    current.past.push_back({current.lsn, now() - 1, current.oracle});  // the way back
+    accept_lsn(restored->lsn);
+    current.oracle = past.oracle;
+    EXPECT_TRUE(current.oracle.equals(*collection(), now()))
+        << "restored to LSN " << past.lsn << " at " << past.micros
+        << (target.lsn ? " by LSN" : " by time") << ", source " << restored->source_lsn << " at "
+        << restored->source_micros;
+    EXPECT_TRUE(
+        current.oracle.agrees_on_search(*collection(), search_for_all(maker().vector()), now()));
+    RestoreTarget future;
+    future.lsn = restored->lsn + 1000;
+    EXPECT_EQ(collection()->restore(future, nullptr).error().code(), Code::kInvalidArgument);
+  }
+
   // ---- everything else
 
   void pass_time() { world_.advance_micros((1 + random_.below(30)) * 1'000'000); }
@@ -419,6 +483,8 @@ class ModelRun {
   std::string name_;  // of the collection that the step is about
   uint64_t graph_found_ = 0;
   uint64_t graph_wanted_ = 0;
+  uint64_t restores_ = 0;
+  uint64_t restores_of_a_write_ = 0;
 };
 
 class Model : public testing::TestWithParam<uint64_t> {};

@@ -8,6 +8,8 @@ constexpr uint32_t kDimension = 8;
 constexpr uint64_t kIds = 150;
 constexpr uint64_t kCheckpointEvery = 100;
 constexpr uint64_t kReplaceEvery = 400;
+constexpr uint64_t kRestoreEvery = 47;
+constexpr uint64_t kRememberEvery = 5;  // LSNs
 
 }  // namespace
 
@@ -31,9 +33,26 @@ void Trace::step() {
     ASSERT_TRUE(found.ok()) << found.error().message();
     const Status status = (*found)->link_all();
     ASSERT_TRUE(status.ok()) << status.message();
+  } else if (steps_ % kRestoreEvery == 0) {
+    restore("side");  // the one that keeps its history
   } else {
     write_some(name);
   }
+}
+
+void Trace::restore(const std::string& name) {
+  Tracked& tracked = tracked_[name];
+  if (tracked.past.empty()) return;
+  auto moment = tracked.past.begin();
+  std::advance(moment, static_cast<ptrdiff_t>(random_.below(tracked.past.size())));
+  auto found = world_.database().find(name);
+  ASSERT_TRUE(found.ok()) << found.error().message();
+  WriteOp op;
+  op.restored = moment->second;
+  tracked.in_flight.push_back(std::move(op));
+  auto result = (*found)->restore({.unix_micros = {}, .lsn = moment->first}, nullptr);
+  ASSERT_TRUE(result.ok()) << result.error().message();
+  acknowledge(name, result->lsn);
 }
 
 void Trace::create(const std::string& name, Metric metric) {
@@ -51,7 +70,7 @@ void Trace::create(const std::string& name, Metric metric) {
   if (metric == Metric::kEuclidean) config.vectors.residency = Residency::kMapped;
   // Half of the time the log ends where the checkpoint begins, else it is kept whole.
   if (metric == Metric::kCosine) config.retention_days = 0;
-  tracked_[name] = Tracked{Oracle(metric), 0, {}, true, false};
+  tracked_[name] = Tracked{Oracle(metric), 0, {}, true, false, {}};
   auto created = world_.database().create(config);
   ASSERT_TRUE(created.ok()) << created.error().message();
   tracked_[name].coming = false;
@@ -119,9 +138,13 @@ void Trace::acknowledge(const std::string& name, Lsn lsn) {
   apply(tracked.oracle, tracked.in_flight.front(), lsn);
   tracked.in_flight.pop_front();
   tracked.lsn = lsn;
+  if (lsn % kRememberEvery == 0) {
+    tracked.past[lsn] = std::make_shared<const Oracle>(tracked.oracle);
+  }
 }
 
 void Trace::apply(Oracle& oracle, const WriteOp& op, Lsn lsn) {
+  if (op.restored != nullptr) oracle = *op.restored;
   for (OraclePoint point : op.points) {
     point.version = lsn;
     point.created_micros = op.micros;

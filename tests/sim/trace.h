@@ -4,6 +4,7 @@
 #pragma once
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -21,6 +22,7 @@ struct WriteOp {
   std::vector<std::string> ids;     // of a delete
   std::string ns;                   // of a delete
   uint64_t micros = 0;
+  std::shared_ptr<const Oracle> restored;  // of a restore: what was there then
 };
 
 class Trace {
@@ -41,11 +43,12 @@ class Trace {
 
  private:
   struct Tracked {
-    Oracle oracle{Metric::kCosine};  // acknowledged
-    Lsn lsn = 0;                     // of the last acknowledged write
-    std::deque<WriteOp> in_flight;   // in the order of their LSNs, from lsn + 1
-    bool coming = false;             // create() has not returned yet
-    bool going = false;              // drop() has not returned yet
+    Oracle oracle{Metric::kCosine};                     // acknowledged
+    Lsn lsn = 0;                                        // of the last acknowledged write
+    std::deque<WriteOp> in_flight;                      // in the order of their LSNs, from lsn + 1
+    bool coming = false;                                // create() has not returned yet
+    bool going = false;                                 // drop() has not returned yet
+    std::map<Lsn, std::shared_ptr<const Oracle>> past;  // some moments
   };
 
   static void apply(Oracle& oracle, const WriteOp& op, Lsn lsn);
@@ -53,6 +56,7 @@ class Trace {
                                     uint64_t now) const;
   void create(const std::string& name, Metric metric);
   void drop(const std::string& name);
+  void restore(const std::string& name);
   void write_some(const std::string& name);
   void submit_upsert(Collection& collection, const std::string& name);
   void submit_delete(Collection& collection, const std::string& name);

@@ -12,6 +12,7 @@ DatabaseOptions small_options() {
   options.collection.flat_points_max = 100;
   options.collection.tail_points_max = 200;
   options.collection.log_segment_bytes = 64 << 10;
+  options.collection.history_checkpoint_bytes = 64 << 10;
   return options;
 }
 

@@ -1,0 +1,61 @@
+// What a collection was at any moment that is kept: the newest checkpoint not after it plus the log
+// up to it. A restore record in between means that what came before it does not count: the state
+// goes on from the record's source, which is older. So there is one log and one order of LSNs, and
+// a restore is undone by another one.
+//
+// Functions of files alone. Any thread, beside the lane, as long as nothing of the history is
+// removed meanwhile.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "collection/config.h"
+#include "collection/partition.h"
+#include "storage/log_history.h"
+
+namespace ferres {
+
+inline std::string manifest_dir_of(const std::string& collection_dir) {
+  return collection_dir + "/checkpoints";
+}
+inline std::string log_dir_of(const std::string& collection_dir) {
+  return collection_dir + "/wal";
+}
+
+/// Where a state is taken from, and what it becomes.
+struct StateSource {
+  FileSystem* files = nullptr;
+  std::string dir;  // of the collection
+  CollectionConfig config;
+  uint64_t payload_bytes_max = 0;  // see CollectionOptions
+  /// Not empty: the state gets its page files in this folder, copies of the checkpoint's.
+  std::string copy_dir;
+  /// Called now and then with the records applied and those that there are to apply.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+/// A state and how it came about.
+struct State {
+  std::unique_ptr<Partition> partition;  // published at the LSN asked for
+  Lsn checkpoint_lsn = 0;                // that it began with; 0: none
+  uint64_t replayed = 0;                 // records
+};
+
+/// The state at an LSN that is in the log. kNotFound when the history that is kept begins later.
+Result<State> state_at(const StateSource& source, Lsn lsn);
+
+/// The newest checkpoint whose points can be opened; the empty state and LSN 0 when there is none.
+/// Damaged ones are logged and passed over, for the log may reach back far enough.
+struct OpenedCheckpoint {
+  std::unique_ptr<Partition> partition;
+  Lsn lsn = 0;
+};
+Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source);
+
+}  // namespace ferres

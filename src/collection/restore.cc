@@ -1,0 +1,179 @@
+// Going back: the state of an older moment is built beside the one in force, from the history's
+// files and on the caller's thread, while the lane goes on. Then the lane writes one restore record
+// and puts that state in force, between two writes and while no checkpoint runs. A checkpoint
+// follows at once; before it is there, a start finds the record and builds the state again.
+#include <utility>
+
+#include "base/epoch.h"
+#include "base/logging.h"
+#include "collection/impl.h"
+#include "collection/waiter.h"
+
+namespace ferres {
+
+/// While it lives, nothing of the history is removed. One restore at a time.
+class CollectionImpl::HistoryPin {
+ public:
+  explicit HistoryPin(CollectionImpl& collection) : collection_(collection) {
+    const MutexLock lock(collection_.mutex_);
+    ++collection_.history_pins_;
+  }
+  ~HistoryPin() {
+    const MutexLock lock(collection_.mutex_);
+    --collection_.history_pins_;
+  }
+  HistoryPin(const HistoryPin&) = delete;
+  HistoryPin& operator=(const HistoryPin&) = delete;
+
+ private:
+  CollectionImpl& collection_;
+};
+
+StateSource CollectionImpl::state_source() const {
+  StateSource source;
+  source.files = env_.files;
+  source.dir = dir_;
+  source.config = config();
+  source.payload_bytes_max = options_.payload_bytes_max;
+  return source;
+}
+
+Result<LogMoment> CollectionImpl::find_target(const RestoreTarget& target) const {
+  TRY_ASSIGN(const HistoryInfo history, history_files());
+  const Lsn newest = history.newest.lsn;
+  if (target.lsn) {
+    if (*target.lsn > newest) {
+      return Status(Code::kInvalidArgument, "LSN " + std::to_string(*target.lsn) +
+                                                " is yet to come: the newest is " +
+                                                std::to_string(newest));
+    }
+    // Only for its time, which the log may not have any more.
+    LogMoment moment{*target.lsn, 0};
+    if (*target.lsn == 0) return moment;
+    const Status read = read_log(*env_.files, log_dir_of(dir_), *target.lsn, *target.lsn,
+                                 [&moment](const LogRecord& record) -> Status {
+                                   moment.unix_micros = record.unix_micros;
+                                   return {};
+                                 });
+    if (!read.ok() && read.code() != Code::kNotFound) return read.clone();
+    return moment;
+  }
+  const uint64_t now = env_.clock->unix_micros();
+  if (*target.unix_micros / 1'000'000 > now / 1'000'000) {
+    return Status(Code::kInvalidArgument, "the time is yet to come: Unix second " +
+                                              std::to_string(*target.unix_micros / 1'000'000) +
+                                              ", and now is " + std::to_string(now / 1'000'000));
+  }
+  if (*target.unix_micros < history.oldest.unix_micros) {
+    return Status(Code::kNotFound, "the history of collection '" + config_.name +
+                                       "' begins later, at Unix second " +
+                                       std::to_string(history.oldest.unix_micros / 1'000'000 + 1));
+  }
+  return find_moment(*env_.files, log_dir_of(dir_), *target.unix_micros, newest);
+}
+
+Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
+                                              const RestoreProgress& progress) {
+  TRY(failure());
+  if (restoring_.exchange(true)) {
+    return Status(Code::kConflict, "collection '" + config_.name + "' is being restored already");
+  }
+  const auto restore = [&]() -> Result<RestoreResult> {
+    const HistoryPin pin(*this);
+    TRY_ASSIGN(const LogMoment moment, find_target(target));
+    StateSource source = state_source();
+    source.progress = progress;
+    log_info("restore.begin", {{"collection", config_.name}, {"lsn", moment.lsn}});
+    TRY_ASSIGN(State state, state_at(source, moment.lsn));
+    return hand_over(std::move(state), moment);
+  };
+  Result<RestoreResult> result = restore();
+  restoring_ = false;
+  return result;
+}
+
+Result<RestoreResult> CollectionImpl::hand_over(State state, const LogMoment& source) {
+  Waiter<RestoreResult> waiter(*env_.executor);
+  {
+    const MutexLock lock(mutex_);
+    if (closing_) return Status(Code::kUnavailable, "the collection is closing");
+    restore_ready_ = std::make_unique<RestoreReady>(
+        RestoreReady{std::move(state.partition), source.lsn, waiter.callback()});
+  }
+  wake();
+  TRY_ASSIGN(RestoreResult result, waiter.wait());
+  result.source_micros = source.unix_micros;
+  return result;
+}
+
+/// Lane: commits the restore that waits, if no checkpoint is in its way. True when there was one.
+bool CollectionImpl::finish_restore() {
+  if (checkpoint_running_) return false;
+  std::unique_ptr<RestoreReady> ready;
+  {
+    const MutexLock lock(mutex_);
+    ready = std::move(restore_ready_);
+  }
+  if (ready == nullptr) return false;
+  std::string payload;
+  encode_restore(ready->source_lsn, payload);
+  LogRecord record{0, 0, static_cast<uint8_t>(Op::kRestore), as_bytes(payload)};
+  if (Status status = commit({&record, 1}); !status.ok()) {
+    ready->done(std::move(status));
+    return true;
+  }
+  restored_lsn_ = record.lsn;
+  RestoreResult result{record.lsn, ready->source_lsn, 0, ready->partition->live_points()};
+  ready->partition->publish_restored(record.lsn, record.unix_micros);
+  put_in_force(std::move(ready->partition));
+  log_info("restore.done", {{"collection", config_.name},
+                            {"lsn", record.lsn},
+                            {"source_lsn", result.source_lsn},
+                            {"points", result.points}});
+  {
+    // Until a checkpoint holds it, a start would build the state again.
+    const MutexLock lock(mutex_);
+    if (options_.background) ++checkpoints_wanted_;
+  }
+  ready->done(result);
+  return true;
+}
+
+/// Lane, while no checkpoint runs: readers that come from now on see this partition.
+void CollectionImpl::put_in_force(std::unique_ptr<Partition> next) {
+  next->seal_dying();
+  const std::unique_ptr<Partition> old = std::exchange(partition_, std::move(next));
+  in_force_.store(partition_.get(), std::memory_order_release);
+  recall_curves_.clear();
+  scrubbing_ = true;
+  auditing_ = true;
+  audit_next_ = 0;
+  audit_found_ = 0;
+  if (old != nullptr) epoch_wait(epoch_advance());
+}
+
+Result<HistoryInfo> CollectionImpl::history() {
+  TRY(failure());
+  const HistoryPin pin(*this);
+  return history_files();
+}
+
+/// Under a HistoryPin.
+Result<HistoryInfo> CollectionImpl::history_files() const {
+  HistoryInfo info;
+  {
+    const EpochGuard guard;
+    info.newest = {partition().visible_lsn(), partition().last_write_micros()};
+  }
+  TRY_ASSIGN(const std::vector<Lsn> lsns, list_manifests(*env_.files, manifest_dir_of(dir_)));
+  for (const Lsn lsn : lsns) {
+    auto manifest = read_manifest(*env_.files, manifest_dir_of(dir_), lsn);
+    if (manifest.ok()) info.checkpoints.push_back({lsn, manifest->unix_micros});
+  }
+  TRY_ASSIGN(const std::vector<LogSegment> segments, list_log(*env_.files, log_dir_of(dir_)));
+  const bool whole = segments.empty() || segments.front().first_lsn == 1;
+  if (!whole && !info.checkpoints.empty()) info.oldest = info.checkpoints.front();
+  return info;
+}
+
+}  // namespace ferres
