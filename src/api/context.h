@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/query_stats.h"
+#include "api/tasks.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/files.h"
@@ -24,6 +25,7 @@ struct Context {
   std::string address;  // "host:port" as clients see this node
   uint64_t started_nanos = 0;
   QueryStats query_stats;
+  Tasks tasks{clock};
 };
 
 }  // namespace ferres

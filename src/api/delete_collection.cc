@@ -4,10 +4,11 @@
 namespace ferres {
 
 Result<Answer> delete_collection(Context& context, Call& call) {
-  if (const std::string* purge = call.parameter("purge"); purge != nullptr && *purge == "true") {
-    return Status(Code::kInvalidArgument, "purge is not supported yet");
+  const std::string* purge = call.parameter("purge");
+  if (purge != nullptr && *purge != "true" && *purge != "false") {
+    return Status(Code::kInvalidArgument, "purge must be true or false");
   }
-  TRY(context.db.drop(call.collection));
+  TRY(context.db.drop(call.collection, purge != nullptr && *purge == "true"));
   context.query_stats.forget(call.collection);
   return Answer{.status = 204, .body = {}};
 }

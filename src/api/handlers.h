@@ -14,6 +14,10 @@ Result<Answer> get_metrics(Context& context, Call& call);
 Result<Answer> get_cluster(Context& context, Call& call);
 void save(Context& context, Call& call, const Reply& reply);
 
+void restore(Context& context, Call& call, const Reply& reply);
+Result<Answer> get_restore_points(Context& context, Call& call);
+Result<Answer> list_tasks(Context& context, Call& call);
+
 Result<Answer> create_collection(Context& context, Call& call);
 Result<Answer> list_collections(Context& context, Call& call);
 Result<Answer> get_collection(Context& context, Call& call);

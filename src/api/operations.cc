@@ -27,6 +27,11 @@ constexpr std::array kOperations = {
     Operation{"health", V::kGet, "/health", P::kPublic, kReads, kNone, at_once<get_health>},
     Operation{"metrics", V::kGet, "/metrics", P::kPublic, kReads, kNone, at_once<get_metrics>},
     Operation{"save", V::kPost, "/api/v1/save", P::kAny, kReads, kNone, save},
+    Operation{"restore", V::kPost, "/api/v1/admin/restore", P::kAdmin, kWrites, kJson, restore},
+    Operation{"restore_points", V::kGet, "/api/v1/admin/restore/points", P::kAdmin, kReads, kNone,
+              at_once<get_restore_points>},
+    Operation{"tasks", V::kGet, "/api/v1/admin/tasks", P::kAdmin, kReads, kNone,
+              at_once<list_tasks>},
     Operation{"cluster", V::kGet, "/api/v1/cluster", P::kAny, kReads, kNone, at_once<get_cluster>},
     Operation{"create_collection", V::kPost, "/api/v1/collections", P::kCreate, kWrites, kJson,
               at_once<create_collection>},
@@ -83,8 +88,8 @@ const std::string* Call::parameter(std::string_view name) const {
 }
 
 std::optional<std::string> Call::ambient_namespace() const {
-  const std::string* parameter_value = parameter("namespace");
-  return parameter_value != nullptr ? std::optional(*parameter_value) : namespace_header;
+  const std::string* named = parameter("namespace");
+  return named != nullptr && !named->empty() ? std::optional(*named) : namespace_header;
 }
 
 std::span<const Operation> api_operations() {

@@ -156,6 +156,16 @@ TEST_F(PointsTest, TheNamespaceOfTheHeaderHoldsForReadsAndWrites) {
   ASSERT_EQ(run(operation("upsert_points"), upsert).status, 200);
   EXPECT_EQ(call("get_point", "", "a").status, 404);
   EXPECT_EQ(call("get_point", "", "a", {{"namespace", "h"}}).status, 200);
+  // An empty name leaves the header in force.
+  call("upsert_points", R"({"points":[{"id":"other","vector":[1,2]}]})");
+  for (const char* ns : {R"({})", R"({"namespace":""})"}) {
+    Call count;
+    count.collection = "docs";
+    count.namespace_header = "h";
+    count.query = {{"namespace", ""}};
+    count.body = ns;
+    EXPECT_EQ(run(operation("count_points"), count).body, R"({"count":1})") << ns;
+  }
 }
 
 TEST_F(PointsTest, TimesToLiveHaveARange) {

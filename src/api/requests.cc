@@ -16,7 +16,8 @@ Result<std::optional<Predicate>> read_filter(const JsonFields& fields) {
 Result<std::optional<std::string>> read_namespace(const JsonFields& fields, const Call& call) {
   std::optional<std::string> ns;
   TRY(fields.read("namespace", ns));
-  return ns ? ns : call.ambient_namespace();
+  // An empty name is no name: it must not widen what the caller's surroundings say.
+  return ns && !ns->empty() ? ns : call.ambient_namespace();
 }
 
 Result<bool> read_async(const JsonFields& fields) {

@@ -231,6 +231,11 @@ class Collection {
   /// Heavy: builds the old state beside the one in force.
   virtual Result<RestoreResult> restore(const RestoreTarget& target,
                                         const RestoreProgress& progress) = 0;
+  /// Writes the state of that moment into `dir`, a new folder, so that open() finds there a
+  /// collection of the configuration `as`, which differs from this one's in name and uuid alone.
+  virtual Result<RestoreResult> copy_at(const RestoreTarget& target, const CollectionConfig& as,
+                                        const std::string& dir,
+                                        const RestoreProgress& progress) = 0;
   virtual Result<HistoryInfo> history() = 0;
   /// Removes history that retention_days no longer covers.
   virtual Status trim() = 0;

@@ -60,6 +60,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status calibrate(uint32_t k) override;
   Result<RestoreResult> restore(const RestoreTarget& target,
                                 const RestoreProgress& progress) override;
+  Result<RestoreResult> copy_at(const RestoreTarget& target, const CollectionConfig& as,
+                                const std::string& dir, const RestoreProgress& progress) override;
   Result<HistoryInfo> history() override;
   Status trim() override;
   void sweep_expired() override;

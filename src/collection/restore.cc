@@ -92,6 +92,31 @@ Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
   return result;
 }
 
+Result<RestoreResult> CollectionImpl::copy_at(const RestoreTarget& target,
+                                              const CollectionConfig& as, const std::string& dir,
+                                              const RestoreProgress& progress) {
+  TRY(failure());
+  const HistoryPin pin(*this);
+  TRY_ASSIGN(const LogMoment moment, find_target(target));
+  StateSource source = state_source();
+  source.config = as;
+  source.copy_dir = dir;
+  source.progress = progress;
+  TRY_ASSIGN(const State state, state_at(source, moment.lsn));
+  Partition& partition = *state.partition;
+  const RestoreResult result{moment.lsn, moment.lsn, moment.unix_micros, partition.live_points()};
+  if (moment.lsn == 0) return result;  // the beginning of any collection
+  partition.seal_dying();
+  Manifest manifest;
+  manifest.lsn = moment.lsn;
+  manifest.unix_micros = partition.last_write_micros();
+  TRY(partition.begin_checkpoint());
+  TRY_ASSIGN(manifest.stores, partition.write_checkpoint());
+  partition.commit_checkpoint(manifest.stores);
+  TRY(write_manifest(*env_.files, manifest_dir_of(dir), manifest));
+  return result;
+}
+
 Result<RestoreResult> CollectionImpl::hand_over(State state, const LogMoment& source) {
   Waiter<RestoreResult> waiter(*env_.executor);
   {

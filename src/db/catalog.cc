@@ -20,6 +20,7 @@ Status Catalog::apply(const LogRecord& record) {
     case Op::kCreate: {
       TRY_ASSIGN(CollectionConfig config, decode_config(as_text(record.payload)));
       std::string name = config.name;
+      dropped_.erase(config.uuid);
       collections_.insert_or_assign(std::move(name), std::move(config));
       return {};
     }
@@ -35,7 +36,17 @@ Status Catalog::apply(const LogRecord& record) {
     }
     case Op::kDrop: {
       const std::string_view uuid = as_text(record.payload);
-      std::erase_if(collections_, [&](const auto& entry) { return entry.second.uuid == uuid; });
+      std::erase_if(collections_, [&](auto& entry) {
+        if (entry.second.uuid != uuid) return false;
+        dropped_[entry.second.uuid] = {std::move(entry.second), record.unix_micros};
+        return true;
+      });
+      return {};
+    }
+    case Op::kPurge: {
+      std::string uuid(as_text(record.payload));
+      dropped_.erase(uuid);
+      purged_.insert(std::move(uuid));
       return {};
     }
   }
@@ -69,6 +80,10 @@ Status Catalog::change(const CollectionConfig& config) {
 
 Status Catalog::drop(const CollectionConfig& config) {
   return commit(Op::kDrop, config.uuid);
+}
+
+Status Catalog::purge(const std::string& uuid) {
+  return commit(Op::kPurge, uuid);
 }
 
 }  // namespace ferres

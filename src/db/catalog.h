@@ -1,9 +1,11 @@
-// The catalog: which collections exist, as a log in data/system/wal. Create, change and drop are
-// records; the whole log is read at start (a record is a few hundred bytes and collections are
-// few). Not thread-safe: the database serializes calls.
+// The catalog: which collections exist, and which were dropped and can still be brought back, as a
+// log in data/system/wal. Create, change, drop and purge are records; the whole log is read at
+// start (a record is a few hundred bytes and collections are few). Not thread-safe: the database
+// serializes calls.
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -19,17 +21,28 @@ class Catalog {
   static Result<std::unique_ptr<Catalog>> open(FileSystem& files, std::string dir,
                                                CommitClock& clock);
 
+  struct Dropped {
+    CollectionConfig config;
+    uint64_t unix_micros = 0;  // when
+  };
+
   const std::map<std::string, CollectionConfig>& collections() const { return collections_; }
+  /// By uuid. One that is created again, with its uuid, is not among them.
+  const std::map<std::string, Dropped>& dropped() const { return dropped_; }
+  /// uuids of which nothing may be left.
+  const std::set<std::string>& purged() const { return purged_; }
   /// Durable when they return ok. After an error the record is not there, unless certain() says
   /// that this is not known: the log could not be read back.
   Status create(const CollectionConfig& config);
   /// Replaces the configuration of the collection with that uuid.
   Status change(const CollectionConfig& config);
   Status drop(const CollectionConfig& config);
+  /// Of a dropped one: it cannot be brought back.
+  Status purge(const std::string& uuid);
   bool certain() const { return !log_->poisoned(); }
 
  private:
-  enum class Op : uint8_t { kCreate = 1, kDrop = 2, kChange = 3 };
+  enum class Op : uint8_t { kCreate = 1, kDrop = 2, kChange = 3, kPurge = 4 };
   explicit Catalog(CommitClock& clock) : clock_(clock) {}
   Status apply(const LogRecord& record);
   Status reopen();
@@ -38,6 +51,8 @@ class Catalog {
   CommitClock& clock_;
   std::unique_ptr<Log> log_;
   std::map<std::string, CollectionConfig> collections_;
+  std::map<std::string, Dropped> dropped_;
+  std::set<std::string> purged_;
 };
 
 }  // namespace ferres

@@ -1,16 +1,7 @@
-// The database as built. Folders: system/wal (catalog), collections/<name>, dropped/<name>.<uuid>,
-// LOCK. A create makes the folder first and then the record; a drop writes the record first and
-// then moves the folder; start finishes whichever half a crash left.
-#include "db/database.h"
-
-#include <map>
-#include <set>
-
+// Starting, creating, changing, dropping and closing; going back is in restore.cc.
 #include "base/logging.h"
-#include "base/mutex.h"
 #include "base/random.h"
-#include "db/catalog.h"
-#include "db/jobs.h"
+#include "db/database_impl.h"
 
 namespace ferres {
 namespace {
@@ -19,53 +10,13 @@ constexpr std::string_view kConfigFile = "/config.json";
 constexpr uint64_t kConfigBytesMax = 1 << 20;
 constexpr std::string_view kUnknownUuid = "unknown";
 
-std::string random_hex_id() {
+}  // namespace
+
+std::string new_collection_uuid() {
   std::array<std::byte, 16> bytes{};
   random_bytes(bytes);
   return to_hex(bytes);
 }
-
-class DatabaseImpl : public Database, public std::enable_shared_from_this<DatabaseImpl> {
- public:
-  DatabaseImpl(const Environment& env, DatabaseOptions options)
-      : env_(env), options_(std::move(options)) {}
-
-  Status start();
-  Result<std::shared_ptr<Collection>> create(CollectionConfig config) override;
-  Result<std::shared_ptr<Collection>> find(const std::string& name) override;
-  Status configure(const std::string& name,
-                   const std::function<Status(CollectionConfig&)>& change) override;
-  std::vector<std::shared_ptr<Collection>> list() override;
-  Status drop(const std::string& name) override;
-  Status checkpoint_all() override;
-  size_t dirty_count() override;
-  Status close() override;
-
- private:
-  struct Entry {
-    std::shared_ptr<Collection> collection;  // null: `error` says why it cannot be opened
-    Status error;
-  };
-  std::string folder(const std::string& name) const {
-    return options_.dir + "/collections/" + name;
-  }
-  Status tidy_folders() REQUIRES(catalog_mutex_);
-  std::string folder_uuid(const std::string& name) const;
-  Status move_to_dropped(const std::string& name, const std::string& uuid);
-  Entry open_collection(const CollectionConfig& config) const;
-
-  const Environment env_;
-  const DatabaseOptions options_;
-  std::unique_ptr<FileLock> lock_;
-  std::unique_ptr<JobRunner> jobs_;
-
-  Mutex catalog_mutex_;  // create, change and drop, one at a time, across their file operations
-  std::unique_ptr<Catalog> catalog_ GUARDED_BY(catalog_mutex_);
-
-  Mutex mutex_;  // the map alone, briefly
-  std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
-  bool closed_ GUARDED_BY(mutex_) = false;
-};
 
 Status DatabaseImpl::start() {
   FileSystem& files = *env_.files;
@@ -121,7 +72,8 @@ DatabaseImpl::Entry DatabaseImpl::open_collection(const CollectionConfig& config
   return entry;
 }
 
-/// Folders that the catalog does not know: a create cut before its record, a drop cut after it.
+/// Folders that the catalog does not know: a create cut before its record, a drop or a purge cut
+/// after it.
 Status DatabaseImpl::tidy_folders() {
   TRY_ASSIGN(const std::vector<std::string> names, env_.files->list(options_.dir + "/collections"));
   for (const std::string& name : names) {
@@ -130,6 +82,11 @@ Status DatabaseImpl::tidy_folders() {
     const std::string uuid = folder_uuid(name);
     log_warning("folder.unknown", {{"folder", name}, {"uuid", uuid}});
     TRY(move_to_dropped(name, uuid));
+  }
+  TRY_ASSIGN(const std::vector<std::string> dropped, env_.files->list(options_.dir + "/dropped"));
+  for (const std::string& name : dropped) {
+    if (!catalog_->purged().contains(name.substr(name.rfind('.') + 1))) continue;
+    TRY(env_.files->remove_tree(options_.dir + "/dropped/" + name));
   }
   return {};
 }
@@ -151,22 +108,20 @@ Status DatabaseImpl::move_to_dropped(const std::string& name, const std::string&
   return env_.files->sync_dir(options_.dir + "/collections");
 }
 
-Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config) {
-  TRY(validate_config(config));
-  config.uuid = random_hex_id();
-  config.created_at = env_.clock->unix_micros() / 1'000'000;
-  const MutexLock catalog_lock(catalog_mutex_);
-  {
-    const MutexLock lock(mutex_);
-    if (closed_) return Status(Code::kUnavailable, "the database is closing");
-    if (entries_.contains(config.name)) {
-      return Status(Code::kAlreadyExists, "collection '" + config.name + "' already exists");
-    }
-    if (entries_.size() >= options_.collections_max) {
-      return Status(Code::kResourceExhausted,
-                    "too many collections: max " + std::to_string(options_.collections_max));
-    }
+Status DatabaseImpl::admit(const std::string& name) {
+  const MutexLock lock(mutex_);
+  if (closed_) return {Code::kUnavailable, "the database is closing"};
+  if (entries_.contains(name))
+    return {Code::kAlreadyExists, "collection '" + name + "' already exists"};
+  if (entries_.size() >= options_.collections_max) {
+    return {Code::kResourceExhausted,
+            "too many collections: max " + std::to_string(options_.collections_max)};
   }
+  return {};
+}
+
+/// A folder with nothing but the configuration.
+Status DatabaseImpl::make_folder(const CollectionConfig& config) {
   FileSystem& files = *env_.files;
   // What an earlier create or drop left when the disk failed it must not come back to life.
   if (files.exists(folder(config.name))) {
@@ -174,8 +129,12 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config
   }
   TRY(files.make_dirs(folder(config.name)));
   TRY(files.sync_dir(options_.dir + "/collections"));
-  TRY(write_file_atomic(files, folder(config.name) + std::string(kConfigFile),
-                        as_bytes(encode_config(config))));
+  return write_file_atomic(files, folder(config.name) + std::string(kConfigFile),
+                           as_bytes(encode_config(config)));
+}
+
+/// The folder is there; the record makes it a collection.
+Result<std::shared_ptr<Collection>> DatabaseImpl::enter(const CollectionConfig& config) {
   TRY_ASSIGN(std::shared_ptr<Collection> collection,
              Collection::open(env_, folder(config.name), config, options_.collection));
   if (Status status = catalog_->create(config); !status.ok()) {
@@ -185,8 +144,18 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config
     return status;
   }
   const MutexLock lock(mutex_);
-  entries_[config.name].collection = collection;
+  entries_[config.name] = {collection, {}};
   return collection;
+}
+
+Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config) {
+  TRY(validate_config(config));
+  config.uuid = new_collection_uuid();
+  config.created_at = env_.clock->unix_micros() / 1'000'000;
+  const MutexLock catalog_lock(catalog_mutex_);
+  TRY(admit(config.name));
+  TRY(make_folder(config));
+  return enter(config);
 }
 
 Result<std::shared_ptr<Collection>> DatabaseImpl::find(const std::string& name) {
@@ -227,11 +196,12 @@ std::vector<std::shared_ptr<Collection>> DatabaseImpl::list() {
   return collections;
 }
 
-Status DatabaseImpl::drop(const std::string& name) {
+Status DatabaseImpl::drop(const std::string& name, bool purge_too) {
   const MutexLock catalog_lock(catalog_mutex_);
   const auto known = catalog_->collections().find(name);
   if (known == catalog_->collections().end()) {
-    return Status(Code::kNotFound, "collection '" + name + "' not found");
+    const Status missing(Code::kNotFound, "collection '" + name + "' not found");
+    return purge_too ? purge_dropped(name, missing) : missing.clone();
   }
   const CollectionConfig config = known->second;
   Status status = catalog_->drop(config);
@@ -256,7 +226,7 @@ Status DatabaseImpl::drop(const std::string& name) {
   if (const Status moved = move_to_dropped(name, config.uuid); !moved.ok()) {
     log_warning("folder.not_moved", {{"folder", name}, {"reason", std::string(moved.message())}});
   }
-  return {};
+  return purge_too || config.retention_days == 0u ? purge(config) : Status();
 }
 
 Status DatabaseImpl::checkpoint_all() {
@@ -298,8 +268,6 @@ Status DatabaseImpl::close() {
   lock_.reset();
   return first;
 }
-
-}  // namespace
 
 Result<std::shared_ptr<Database>> Database::open(const Environment& env,
                                                  const DatabaseOptions& options) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -17,6 +19,27 @@ struct DatabaseOptions {
   std::string dir = "./data";
   CollectionOptions collection;
   size_t collections_max = 10000;
+};
+
+/// A collection that was dropped and whose history is kept.
+struct DroppedCollection {
+  CollectionConfig config;
+  uint64_t dropped_micros = 0;
+};
+
+struct RestoreRequest {
+  RestoreTarget target;
+  /// None: every collection that was there at the target, which is then a time.
+  std::optional<std::string> collection;
+  /// Of `collection`: the old state becomes a new collection of this name, and nothing else
+  /// changes.
+  std::optional<std::string> as;
+};
+
+struct RestoreOutcome {
+  std::vector<std::pair<std::string, RestoreResult>> restored;  // names
+  std::vector<std::pair<std::string, Status>> failed;
+  std::vector<std::string> newer;  // made after the target, and left as they are
 };
 
 class Database {
@@ -37,8 +60,19 @@ class Database {
                            const std::function<Status(CollectionConfig&)>& change) = 0;
   /// In order of name.
   virtual std::vector<std::shared_ptr<Collection>> list() = 0;
-  /// Gone from every answer and from the live files at once.
-  virtual Status drop(const std::string& name) = 0;
+  /// Gone from every answer and from the live files at once. With `purge`, or when no history is
+  /// kept, it cannot be brought back; with `purge`, neither can those of the name that were dropped
+  /// before when there is none now.
+  virtual Status drop(const std::string& name, bool purge = false) = 0;
+  /// Makes collections what they were (Collection::restore). A collection that was dropped since
+  /// comes back, when no other has its name now. kNotFound, kConflict, kAlreadyExists when one
+  /// collection was asked for and cannot be restored; of many, `failed` says why.
+  virtual Result<RestoreOutcome> restore(const RestoreRequest& request,
+                                         const RestoreProgress& progress) = 0;
+  /// In order of the time of the drop.
+  virtual std::vector<DroppedCollection> dropped() = 0;
+  /// Removes what the collections' retention_days no longer covers, dropped ones too.
+  virtual void trim() = 0;
   /// Checkpoints every collection that changed.
   virtual Status checkpoint_all() = 0;
   /// Collections with writes that no checkpoint holds yet.

@@ -1,6 +1,9 @@
 // Tests of the database: catalog, drops, and what a start finds after a crash.
 #include "db/database.h"
 
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -145,6 +148,113 @@ TEST_F(DatabaseTest, MissingFolderIsDamageOfOneCollection) {
   EXPECT_EQ(database_->create(config("x")).error().code(), Code::kAlreadyExists);
   EXPECT_TRUE(database_->drop("x").ok());
   EXPECT_TRUE(database_->create(config("x")).ok());
+}
+
+uint64_t now_micros() {
+  return system_clock().unix_micros();
+}
+
+/// Past the end of a Unix second: what comes next is of another one.
+void wait_for_next_second() {
+  const uint64_t second = now_micros() / 1'000'000;
+  while (now_micros() / 1'000'000 == second)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+TEST_F(DatabaseTest, ADroppedCollectionComesBackAsItWas) {
+  auto a = *database_->create(config("a"));
+  put(*a, "p");
+  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  put(*a, "late");
+  ASSERT_TRUE(database_->drop("a").ok());
+  a.reset();
+  ASSERT_EQ(database_->dropped().size(), 1u);
+  reopen();
+  const auto outcome = database_->restore({then, "a", {}}, nullptr);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message();
+  ASSERT_EQ(outcome->restored.size(), 1u);
+  EXPECT_EQ(outcome->restored[0].first, "a");
+  EXPECT_TRUE(database_->dropped().empty());
+  reopen();
+  a = *database_->find("a");
+  EXPECT_TRUE(a->get("p", {}).ok());
+  EXPECT_EQ(a->get("late", {}).error().code(), Code::kNotFound);
+  EXPECT_EQ(a->stats().lsn, 3u);
+  // Undone: the moment before the restore.
+  ASSERT_TRUE(database_->restore({{.unix_micros = {}, .lsn = 2}, "a", {}}, nullptr).ok());
+  EXPECT_TRUE(a->get("late", {}).ok());
+}
+
+TEST_F(DatabaseTest, AnOldStateBecomesACollectionOfItsOwn) {
+  auto a = *database_->create(config("a"));
+  put(*a, "1");
+  ASSERT_TRUE(a->checkpoint().ok());
+  put(*a, "2");
+  put(*a, "3");
+  const auto outcome = database_->restore({{.unix_micros = {}, .lsn = 2}, "a", "b"}, nullptr);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message();
+  EXPECT_EQ(outcome->restored[0].first, "b");
+  EXPECT_EQ(outcome->restored[0].second.points, 2u);
+  EXPECT_EQ(a->stats().points, 3u);
+  put(**database_->find("b"), "of b");
+  reopen();
+  const auto b = *database_->find("b");
+  EXPECT_EQ(b->stats().points, 3u);
+  EXPECT_TRUE(b->get("2", {}).ok());
+  EXPECT_FALSE(b->get("3", {}).ok());
+  EXPECT_FALSE((*database_->find("a"))->get("of b", {}).ok());
+  // Before the copy there is no history of it.
+  EXPECT_EQ(b->restore({.unix_micros = {}, .lsn = 1}, nullptr).error().code(), Code::kNotFound);
+  EXPECT_EQ(database_->restore({{.unix_micros = {}, .lsn = 2}, "a", "b"}, nullptr).error().code(),
+            Code::kAlreadyExists);
+}
+
+TEST_F(DatabaseTest, ADroppedCollectionBecomesAnotherWhileItsNameIsTaken) {
+  put(**database_->create(config("a")), "old");
+  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  ASSERT_TRUE(database_->drop("a").ok());
+  wait_for_next_second();  // created_at is in seconds
+  put(**database_->create(config("a")), "new");
+  EXPECT_EQ(database_->restore({then, "a", {}}, nullptr).error().code(), Code::kConflict);
+  const auto outcome = database_->restore({then, "a", "b"}, nullptr);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message();
+  EXPECT_TRUE((*database_->find("b"))->get("old", {}).ok());
+  EXPECT_TRUE((*database_->find("a"))->get("new", {}).ok());
+  EXPECT_EQ(database_->dropped().size(), 1u);
+}
+
+TEST_F(DatabaseTest, EverythingGoesBackToOneMoment) {
+  put(**database_->create(config("stays")), "1");
+  put(**database_->create(config("gone")), "1");
+  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  wait_for_next_second();
+  put(**database_->find("stays"), "2");
+  put(**database_->create(config("newer")), "1");
+  ASSERT_TRUE(database_->drop("gone").ok());
+  const auto outcome = database_->restore({then, {}, {}}, nullptr);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message();
+  EXPECT_EQ(outcome->restored.size(), 2u);
+  EXPECT_EQ(outcome->newer, std::vector<std::string>{"newer"});
+  EXPECT_TRUE(outcome->failed.empty());
+  EXPECT_EQ((*database_->find("stays"))->stats().points, 1u);
+  EXPECT_EQ((*database_->find("gone"))->stats().points, 1u);
+  EXPECT_EQ((*database_->find("newer"))->stats().points, 1u);
+}
+
+TEST_F(DatabaseTest, WhatIsPurgedLeavesNothing) {
+  FileSystem& files = posix_files();
+  put(**database_->create(config("a")), "p");
+  ASSERT_TRUE(database_->drop("a", true).ok());
+  CollectionConfig forgetful = config("b");
+  forgetful.retention_days = 0;
+  put(**database_->create(forgetful), "p");
+  ASSERT_TRUE(database_->drop("b").ok());
+  EXPECT_TRUE(files.list(options_.dir + "/dropped")->empty());
+  EXPECT_TRUE(database_->dropped().empty());
+  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  EXPECT_EQ(database_->restore({then, "a", {}}, nullptr).error().code(), Code::kNotFound);
+  reopen();
+  EXPECT_TRUE(database_->dropped().empty());
 }
 
 }  // namespace

@@ -21,8 +21,13 @@ void sweep_expired(Database& database) {
     collection->sweep_expired();
 }
 
+void trim_history(Database& database) {
+  database.trim();
+}
+
 constexpr Job kJobs[] = {
     {"expiry", 60'000'000, sweep_expired},
+    {"retention", 3600'000'000, trim_history},
 };
 
 }  // namespace

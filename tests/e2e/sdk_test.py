@@ -2,6 +2,7 @@
 # The published Python SDK against the real server. The SDK awaits httpx's json(), which is not
 # awaitable; the shim below makes its value so, and the rest of the SDK runs as published.
 import asyncio
+import time
 import unittest
 
 import httpx
@@ -56,6 +57,23 @@ class Sdk(ServerTest):
                 await db.delete_collection("docs")
             with self.assertRaises(InvalidPayloadError):
                 await db.create_collection("no such name!", 4, DistanceMetric.COSINE)
+        self.run_async(scenario)
+
+    def test_restore(self):
+        async def scenario(db):
+            await db.create_collection("past", 2, DistanceMetric.COSINE)
+            await db.upsert_points("past", [Point(id="old", vector=[1, 2])])
+            then = int(time.time())
+            while int(time.time()) == then:
+                await asyncio.sleep(0.01)
+            await db.upsert_points("past", [Point(id="new", vector=[2, 1])])
+            points = {p.collection: p for p in (await db.get_restore_points()).collections}
+            self.assertLessEqual(points["past"].wal_min_timestamp, then)
+            self.assertGreater(points["past"].wal_max_timestamp, then)
+            answer = await db.restore_to_timestamp(then, "past")
+            self.assertEqual(answer.collections_restored, ["past"])
+            self.assertEqual((await db.get_collection("past")).num_points, 1)
+            await db.delete_collection("past")
         self.run_async(scenario)
 
     def test_points_and_search(self):

@@ -1,0 +1,197 @@
+// Going back by the catalog: which collection had a name at a moment, bringing dropped ones back,
+// and what becomes of dropped ones in the end.
+#include <algorithm>
+
+#include "base/logging.h"
+#include "db/database_impl.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kMicrosPerDay = 86'400'000'000;
+
+/// A target that is a time, at or after which nothing of the collection was there yet.
+bool before(const RestoreTarget& target, const CollectionConfig& config) {
+  return target.unix_micros && *target.unix_micros / 1'000'000 < config.created_at;
+}
+
+}  // namespace
+
+/// The collection that had a name at a moment.
+struct DatabaseImpl::Then {
+  std::shared_ptr<Collection> living;
+  CollectionConfig dropped;  // without one
+};
+
+Result<DatabaseImpl::Then> DatabaseImpl::who_was(const std::string& name,
+                                                 const RestoreTarget& target) {
+  auto living = find(name);
+  if (living.ok() && !before(target, (*living)->config())) return Then{*living, {}};
+  if (!living.ok() && living.error().code() != Code::kNotFound) return std::move(living).error();
+  const std::vector<DroppedCollection> gone = dropped();
+  for (auto at = gone.rbegin(); at != gone.rend(); ++at) {
+    if (at->config.name != name || before(target, at->config)) continue;
+    if (!target.unix_micros || *target.unix_micros < at->dropped_micros)
+      return Then{{}, at->config};
+  }
+  if (!living.ok()) return std::move(living).error();
+  return Status(Code::kNotFound, "collection '" + name + "' was made later, at Unix second " +
+                                     std::to_string((*living)->config().created_at));
+}
+
+/// Puts a dropped collection back as it was when it was dropped.
+Result<std::shared_ptr<Collection>> DatabaseImpl::bring_back(const CollectionConfig& config) {
+  const MutexLock catalog_lock(catalog_mutex_);
+  TRY(admit(config.name));
+  if (!catalog_->dropped().contains(config.uuid) || !env_.files->exists(dropped_folder(config))) {
+    return Status(Code::kNotFound, "the history of collection '" + config.name + "' is gone");
+  }
+  if (env_.files->exists(folder(config.name))) {
+    TRY(move_to_dropped(config.name, folder_uuid(config.name)));
+  }
+  TRY(env_.files->rename(dropped_folder(config), folder(config.name)));
+  TRY(env_.files->sync_dir(options_.dir + "/collections"));
+  TRY(env_.files->sync_dir(options_.dir + "/dropped"));
+  return enter(config);
+}
+
+Result<RestoreResult> DatabaseImpl::restore_one(const std::string& name,
+                                                const RestoreTarget& target,
+                                                const RestoreProgress& progress) {
+  TRY_ASSIGN(const Then then, who_was(name, target));
+  if (then.living != nullptr) return then.living->restore(target, progress);
+  if (find(name).ok()) {
+    return Status(Code::kConflict, "another collection is called '" + name +
+                                       "' now: restore the old one under another name, by "
+                                       "target_collection");
+  }
+  TRY_ASSIGN(const std::shared_ptr<Collection> collection, bring_back(then.dropped));
+  auto restored = collection->restore(target, progress);
+  if (!restored.ok()) drop(name, false).ignore();
+  return restored;
+}
+
+Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const std::string& as,
+                                               const RestoreTarget& target,
+                                               const RestoreProgress& progress) {
+  TRY_ASSIGN(Then then, who_was(name, target));
+  const bool living = then.living != nullptr;
+  CollectionConfig config = living ? then.living->config() : then.dropped;
+  const CollectionConfig source = config;
+  config.name = as;
+  config.uuid = new_collection_uuid();
+  config.created_at = env_.clock->unix_micros() / 1'000'000;
+  TRY(validate_config(config));
+  {
+    const MutexLock catalog_lock(catalog_mutex_);
+    TRY(admit(as));
+    TRY(make_folder(config));
+    const MutexLock lock(mutex_);
+    entries_[as].error =
+        Status(Code::kUnavailable, "collection '" + as + "' is being restored: try again later");
+  }
+  const auto copy = [&]() -> Result<RestoreResult> {
+    if (!living) {
+      CollectionOptions quiet = options_.collection;
+      quiet.background = false;
+      TRY_ASSIGN(then.living, Collection::open(env_, dropped_folder(source), source, quiet));
+    }
+    Result<RestoreResult> copied = then.living->copy_at(target, config, folder(as), progress);
+    if (!living) then.living->close(false).ignore();
+    return copied;
+  };
+  Result<RestoreResult> copied = copy();
+  const MutexLock catalog_lock(catalog_mutex_);
+  if (copied.ok()) {
+    auto entered = enter(config);
+    if (entered.ok()) return copied;
+    copied = std::move(entered).error();
+  } else {
+    env_.files->remove_tree(folder(as)).ignore();
+  }
+  const MutexLock lock(mutex_);
+  entries_.erase(as);
+  return copied;
+}
+
+Result<RestoreOutcome> DatabaseImpl::restore(const RestoreRequest& request,
+                                             const RestoreProgress& progress) {
+  RestoreOutcome outcome;
+  if (request.collection) {
+    const std::string& name = *request.collection;
+    TRY_ASSIGN(const RestoreResult result,
+               request.as ? restore_as(name, *request.as, request.target, progress)
+                          : restore_one(name, request.target, progress));
+    outcome.restored.emplace_back(request.as.value_or(name), result);
+    return outcome;
+  }
+  if (!request.target.unix_micros || request.as) {
+    return Status(Code::kInvalidArgument,
+                  "an LSN is of one collection, and so is target_collection: name the collection");
+  }
+  std::vector<std::string> names;
+  for (const auto& collection : list())
+    names.push_back(collection->config().name);
+  for (const DroppedCollection& gone : dropped())
+    names.push_back(gone.config.name);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const std::string& name : names) {
+    if (const auto then = who_was(name, request.target); !then.ok()) {
+      if (find(name).ok()) outcome.newer.push_back(name);
+      continue;
+    }
+    auto result = restore_one(name, request.target, progress);
+    if (result.ok()) {
+      outcome.restored.emplace_back(name, *result);
+    } else {
+      outcome.failed.emplace_back(name, std::move(result).error());
+    }
+  }
+  return outcome;
+}
+
+std::vector<DroppedCollection> DatabaseImpl::dropped() {
+  std::vector<DroppedCollection> gone;
+  const MutexLock catalog_lock(catalog_mutex_);
+  for (const auto& [uuid, dropped] : catalog_->dropped())
+    gone.push_back({dropped.config, dropped.unix_micros});
+  std::sort(gone.begin(), gone.end(),
+            [](const auto& a, const auto& b) { return a.dropped_micros < b.dropped_micros; });
+  return gone;
+}
+
+/// The record comes first: a start removes what is left of the folder.
+Status DatabaseImpl::purge(const CollectionConfig& config) {
+  TRY(catalog_->purge(config.uuid));
+  log_info("collection.purged", {{"collection", config.name}, {"uuid", config.uuid}});
+  return env_.files->remove_tree(dropped_folder(config));
+}
+
+/// All dropped collections of a name; `none` when there are none.
+Status DatabaseImpl::purge_dropped(const std::string& name, const Status& none) {
+  std::vector<CollectionConfig> gone;
+  for (const auto& [uuid, dropped] : catalog_->dropped())
+    if (dropped.config.name == name) gone.push_back(dropped.config);
+  for (const CollectionConfig& config : gone)
+    TRY(purge(config));
+  return gone.empty() ? none.clone() : Status();
+}
+
+void DatabaseImpl::trim() {
+  for (const auto& collection : list())
+    collection->trim().ignore();  // one that is unavailable keeps what it has
+  const uint64_t now = env_.clock->unix_micros();
+  for (const DroppedCollection& gone : dropped()) {
+    const std::optional<uint32_t> days = gone.config.retention_days;
+    if (!days || gone.dropped_micros + *days * kMicrosPerDay > now) continue;
+    const MutexLock catalog_lock(catalog_mutex_);
+    if (!catalog_->dropped().contains(gone.config.uuid)) continue;
+    if (const Status status = purge(gone.config); !status.ok()) {
+      log_warning("collection.not_purged",
+                  {{"collection", gone.config.name}, {"reason", std::string(status.message())}});
+    }
+  }
+}
+
+}  // namespace ferres
