@@ -42,8 +42,7 @@ Result<std::unique_ptr<Quantizer>> create_quantizer(const QuantizerSpec& spec, C
     }
     if (!(spec.quantile > 0 && spec.quantile <= 100)) {
       return Status(Code::kInvalidArgument,
-                    "the quantile of a quantizer is above 0 and at most 100, not " +
-                        std::to_string(spec.quantile));
+                    "the quantile of a quantizer is above 0 and at most 100");
     }
     if (spec.bits >= 1 && spec.bits <= 8 && kind.has_bits(spec.bits))
       return kind.make(spec, metric, dim);
