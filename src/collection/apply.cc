@@ -46,11 +46,6 @@ Result<uint64_t> Partition::apply_upsert(const LogRecord& record) {
 
 Status Partition::write_point(const PointRecord& point, std::span<const float> vector,
                               const LogRecord& record) {
-  const std::string sid = storage_id(point.ns, point.id);
-  const uint64_t hash = hash_of(sid);
-  TRY_ASSIGN(const std::optional<Slot> old, find_living(sid, hash));
-  TRY_ASSIGN(const Slot slot, slots_->allocate());
-
   Record written;
   written.ns = point.ns;
   written.id = point.id;
@@ -64,20 +59,38 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
     }
   }
   written.has_vector = !vector.empty();
-  TRY_ASSIGN(const uint64_t offset, heap_->write(written));
-  if (written.has_vector) TRY(vectors_->put(slot, vector));
+  return add(written, record.lsn, [&](Slot slot) { return vectors_->put(slot, vector); });
+}
 
-  const bool has_ttl = written.expires_micros != 0;
-  slots_->publish(slot, record.lsn, offset, {namespace_tag(point.ns), has_ttl, written.has_vector});
+Status Partition::copy_point(const Partition& from, Slot slot) {
+  const SlotTable::View view = from.slots().view();
+  if (!view.living(slot)) return {};
+  TRY_ASSIGN(const Record record, from.heap().read(view.record(slot)));
+  return add(record, view.born(slot),
+             [&](Slot copy) { return vectors_->copy(copy, from.vectors(), slot); });
+}
+
+/// The newest version of a point; put_vector(slot) is asked to store its vector, if it has one.
+template <class PutVector>
+Status Partition::add(const Record& point, Lsn born, PutVector&& put_vector) {
+  const std::string sid = storage_id(point.ns, point.id);
+  const uint64_t hash = hash_of(sid);
+  TRY_ASSIGN(const std::optional<Slot> old, find_living(sid, hash));
+  TRY_ASSIGN(const Slot slot, slots_->allocate());
+  TRY_ASSIGN(const uint64_t offset, heap_->write(point));
+  if (point.has_vector) TRY(put_vector(slot));
+
+  const bool has_ttl = point.expires_micros != 0;
+  slots_->publish(slot, born, offset, {namespace_tag(point.ns), has_ttl, point.has_vector});
   for (Derived* const derived : views_of(slot)) {
     if (derived == nullptr) continue;
     TRY(derived->ids->insert(hash, slot));
     derived->payload->add(slot, point.ns, point.metadata_json);
-    if (written.has_vector) derived->tail.push(slot);
+    if (point.has_vector) derived->tail.push(slot);
   }
   ++live_;
   if (has_ttl) ++ttl_points_;
-  if (old) kill(*old, record.lsn, slots_->view().traits(*old).has_ttl);
+  if (old) kill(*old, born, slots_->view().traits(*old).has_ttl);
   return {};
 }
 

@@ -15,7 +15,7 @@ constexpr size_t kExpirePerRecord = 10'000;
 
 bool CollectionImpl::dirty() const {
   const EpochGuard guard;
-  return partition().visible_lsn() > checkpoint_lsn_;
+  return partition().visible_lsn() > checkpoint_lsn_ || unsaved_work_;
 }
 
 bool CollectionImpl::checkpoint_due() const {
@@ -34,7 +34,9 @@ void CollectionImpl::begin_checkpoint() {
     checkpoint_started_ = checkpoints_wanted_;
   }
   last_checkpoint_micros_ = env_.clock->unix_micros();
+  unsaved_work_ = false;
   if (Status status = partition_->begin_checkpoint(); !status.ok()) {
+    unsaved_work_ = true;
     const MutexLock lock(mutex_);
     checkpoint_status_ = std::move(status);
     checkpoints_done_ = checkpoint_started_;
@@ -45,7 +47,9 @@ void CollectionImpl::begin_checkpoint() {
   Manifest manifest;
   manifest.lsn = partition_->visible_lsn();
   manifest.unix_micros = partition_->last_write_micros();
-  manifest.restored = manifest.lsn == restored_lsn_;
+  // Tidied up since the last one, it may have the LSN of that, and takes its place.
+  const bool again = !checkpoints_.empty() && checkpoints_.back().lsn == manifest.lsn;
+  manifest.restored = manifest.lsn == restored_lsn_ || (again && checkpoints_.back().restored);
   env_.executor->submit([self = shared_from_this(), manifest = std::move(manifest)]() mutable {
     self->write_checkpoint(std::move(manifest));
   });
@@ -80,10 +84,13 @@ void CollectionImpl::finish_checkpoint() {
     partition_->commit_checkpoint(result->manifest.stores);
     checkpoint_lsn_ = result->manifest.lsn;
     auditing_ = true;
+    if (!checkpoints_.empty() && checkpoints_.back().lsn == checkpoint_lsn_)
+      checkpoints_.pop_back();
     checkpoints_.push_back(std::move(result->manifest));
     result->status = trim_history();
   } else {
     partition_->abort_checkpoint();
+    unsaved_work_ = true;
     checkpoint_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
     log_error("checkpoint.failed",
               {{"collection", config_.name}, {"reason", std::string(result->status.message())}});
@@ -122,7 +129,7 @@ void CollectionImpl::schedule_tick() {
       damaged = partition.derived_damaged() || !partition.points_damage().ok();
       release = partition.vectors().release_due();
     }
-    if (damaged || release || base->dirty()) base->wake();
+    if (damaged || release || base->wasteful_since_ != 0 || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }

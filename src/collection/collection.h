@@ -177,6 +177,8 @@ struct CollectionOptions {
   uint64_t history_checkpoint_bytes = 256ull << 20;
   /// About how much the payload index may take; 0: a quarter of vectors and links, at least 64 MiB.
   uint64_t payload_bytes_max = 0;
+  /// A collection with fewer slots is not worth shrinking when most of its points are gone.
+  uint64_t shrink_slots_min = 8192;
   bool background = true;  // false: no checkpoints or linking but by checkpoint(), link()
 };
 
@@ -241,7 +243,7 @@ class Collection {
   virtual Status trim() = 0;
   /// Removes the points whose time to live is over, by expire records; they are hidden already.
   virtual void sweep_expired() = 0;
-  /// True when something was written that no checkpoint holds.
+  /// True when something was written or tidied up that no checkpoint holds.
   virtual bool dirty() const = 0;
   /// Stops taking writes, waits for background work, writes a last checkpoint when asked.
   virtual Status close(bool checkpoint) = 0;

@@ -85,6 +85,47 @@ TEST_F(CollectionThreads, ReadersSeeWholeBatches) {
   EXPECT_EQ(collection_->stats().points, 300u);
 }
 
+TEST_F(CollectionThreads, ReadersSeeWholeBatchesWhileItIsRestored) {
+  std::atomic<bool> done{false};
+  const auto threads = make_thread_pool(4);
+  threads->parallel_for(4, [&](size_t role) {
+    Random random(role + 1);
+    if (role == 0) {
+      for (int batch = 0; batch < 60; ++batch) {
+        UpsertRequest request;
+        for (int i = 0; i < 10; ++i) {
+          request.points.push_back({std::to_string(batch % 30) + "-" + std::to_string(i),
+                                    std::nullopt, vector_of(random),
+                                    "{\"batch\":" + std::to_string(batch) + "}", std::nullopt});
+        }
+        EXPECT_TRUE(collection_->upsert(std::move(request)).ok());
+      }
+      done = true;
+      return;
+    }
+    if (role == 1) {
+      while (!done) {
+        const Lsn lsn = random.below(collection_->stats().lsn + 1);
+        const auto restored = collection_->restore({.unix_micros = {}, .lsn = lsn}, nullptr);
+        EXPECT_TRUE(restored.ok()) << restored.error().message();
+      }
+      return;
+    }
+    Lsn newest = 0;
+    while (!done) {
+      SearchRequest request;
+      request.vector = vector_of(random);
+      request.limit = 1000;
+      request.exact = role == 2;
+      const auto found = collection_->search(request);
+      ASSERT_TRUE(found.ok()) << found.error().message();
+      EXPECT_EQ(found->hits.size() % 10, 0u);
+      EXPECT_GE(found->lsn, newest) << "a read went back";
+      newest = found->lsn;
+    }
+  });
+}
+
 TEST_F(CollectionThreads, StatisticsAndSweepsRunBesideWrites) {
   std::atomic<bool> done{false};
   const auto threads = make_thread_pool(2);

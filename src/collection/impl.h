@@ -112,6 +112,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status commit(std::span<LogRecord> records);
   uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
   bool maintain(uint64_t upserted);
+  bool tidy_up(uint64_t upserted);
   Status link_some(uint64_t upserted, bool* more);
   Status build_some(uint64_t upserted, bool* more);
   bool has_graph() const;
@@ -138,6 +139,15 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool finish_restore();
   void put_in_force(std::unique_ptr<Partition> next);
 
+  // shrink.cc
+  struct Shrink;
+  void begin_shrink();
+  void shrink_in_background(std::shared_ptr<Shrink> shrink);
+  Status shrink_some(Shrink& shrink, bool* ready) const;
+  Status apply_log(Shrink& shrink, Lsn to) const;
+  bool finish_shrink();
+  void shrink_failed(const Status& status);
+
   // retention.cc
   Status list_checkpoints();
   Status trim_history();
@@ -157,6 +167,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::atomic<const Partition*> in_force_{nullptr};  // partition_, for readers under a guard
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
+  std::atomic<uint64_t> log_bytes_{0};
+  std::atomic<bool> unsaved_work_{false};    // links or cleanup that no checkpoint holds
+  std::atomic<uint64_t> wasteful_since_{0};  // most slots are empty; 0: they are not
   std::atomic<uint64_t> queries_{0};
   std::atomic<int64_t> unreachable_{-1};  // points, of the last audit; below 0: none yet
   mutable Planner planner_;
@@ -191,6 +204,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
     std::function<void(Result<RestoreResult>)> done;
   };
   std::unique_ptr<RestoreReady> restore_ready_ GUARDED_BY(mutex_);  // from who asked for it
+  std::unique_ptr<Status> shrink_result_ GUARDED_BY(mutex_);        // of shrink_'s work
   int history_pins_ GUARDED_BY(mutex_) = 0;  // somebody reads the history: none of it goes
   bool trim_wanted_ GUARDED_BY(mutex_) = false;
 
@@ -198,6 +212,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::unique_ptr<Partition> partition_;
   std::unique_ptr<Log> log_;
   std::vector<Manifest> checkpoints_;  // kept, ascending
+  std::shared_ptr<Shrink> shrink_;     // while one runs; it needs the log
+  uint64_t shrink_retry_micros_ = 0;   // not before this time after a failure
   Lsn restored_lsn_ = 0;               // of the newest restore record since the last start
   bool checkpoint_running_ = false;
   bool scrubbing_ = false;

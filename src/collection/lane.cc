@@ -60,9 +60,10 @@ void CollectionImpl::run_lane() {
     if (run_round()) continue;
     const MutexLock lock(mutex_);
     const bool free = !checkpoint_running_;  // of what waits for a checkpoint's end
-    if (!writes_.empty() || checkpoint_result_ || (index_wanted_ != nullptr && !failed_) ||
-        (free &&
-         (checkpoints_wanted_ > checkpoints_done_ || restore_ready_ != nullptr || trim_wanted_))) {
+    if (!writes_.empty() || checkpoint_result_ ||
+        (index_wanted_ != nullptr && !failed_ && !closing_) ||
+        (free && (checkpoints_wanted_ > checkpoints_done_ || restore_ready_ != nullptr ||
+                  shrink_result_ != nullptr || trim_wanted_))) {
       continue;
     }
     active_ = false;
@@ -75,8 +76,8 @@ void CollectionImpl::run_lane() {
 bool CollectionImpl::run_round() {
   std::vector<PendingWrite> writes = take_writes();
   const uint64_t upserted = writes.empty() ? 0 : write_group(writes);
-  const bool restored = finish_restore();
-  return maintain(upserted) || restored || !writes.empty();
+  const bool replaced = finish_restore() || finish_shrink();
+  return maintain(upserted) || replaced || !writes.empty();
 }
 
 std::vector<PendingWrite> CollectionImpl::take_writes() {
@@ -101,6 +102,7 @@ Status CollectionImpl::commit(std::span<LogRecord> records) {
     record.unix_micros = env_.commit_clock->next_micros();
   }
   Status status = log_->commit(records);
+  log_bytes_ = log_->bytes();
   if (status.ok() || !log_->poisoned()) return status;
   return {Code::kUnavailable, "the write was not made durable: " + std::string(status.message())};
 }
@@ -153,7 +155,24 @@ Status CollectionImpl::recover_log() {
 }
 
 bool CollectionImpl::maintain(uint64_t upserted) {
+  trim_if_wanted();
   if (!failure().ok()) return false;
+  bool closing = false;
+  {
+    const MutexLock lock(mutex_);
+    closing = closing_;
+  }
+  // A stop does not wait for what the next start can go on with.
+  const bool more = !closing && tidy_up(upserted);
+  if (!failure().ok()) return false;
+  finish_checkpoint();
+  repair_damage();
+  begin_checkpoint();
+  return more;
+}
+
+/// A share of the work that writes leave behind; whether there is more.
+bool CollectionImpl::tidy_up(uint64_t upserted) {
   bool more = false;
   if (Status status = link_some(upserted, &more); !status.ok()) {
     fail(std::move(status));
@@ -168,10 +187,9 @@ bool CollectionImpl::maintain(uint64_t upserted) {
   const bool many_dead = partition_->dying_points() > kDeadPointsMax;
   const size_t share =
       many_dead ? std::max<size_t>(kReclaimPerRound, upserted + upserted / 2) : kReclaimPerRound;
-  more |= partition_->reclaim(share) > 0;
-  finish_checkpoint();
-  trim_if_wanted();
-  repair_damage();
+  // What shrinks moves away from its dead.
+  if (shrink_ == nullptr) more |= partition_->reclaim(share) > 0;
+  if (more) unsaved_work_ = true;
   partition_->release_vectors();
   if (scrubbing_) {
     scrubbing_ = partition_->scrub(kScrubBytesPerRound);
@@ -181,7 +199,7 @@ bool CollectionImpl::maintain(uint64_t upserted) {
     audit_some();
     more = auditing_;
   }
-  begin_checkpoint();
+  begin_shrink();
   return more;
 }
 

@@ -84,6 +84,9 @@ class Partition {
   /// Applies one record to all views; visible once its LSN is published. Returns how many points
   /// were written or removed. Not restore records: see collection/history.h.
   Result<uint64_t> apply(const LogRecord& record);
+  /// Takes over a living point of another partition of the same collection; nothing for other
+  /// slots. `from` may be changing: what was written since is applied afterwards.
+  Status copy_point(const Partition& from, Slot slot);
   void publish(Lsn lsn) { visible_lsn_.store(lsn, std::memory_order_release); }
   /// This state is what a restore at that LSN and time led to.
   void publish_restored(Lsn lsn, uint64_t unix_micros) {
@@ -97,6 +100,8 @@ class Partition {
   /// and the switch is sudden for readers.
   Status want_index(const IndexConfig& wanted);
   bool building() const { return building_ != nullptr; }
+  /// Slots ever given out: their memory stays, whatever died.
+  Slot slots_given() const { return slots_->header().slots; }
   /// A share of the building: knows up to kKnownAtOnce more slots, or links up to `max` points
   /// (`graph` false: the collection is too small for that). True when it is all there.
   Result<bool> build_some(size_t max, bool graph, Executor& executor);
@@ -162,6 +167,8 @@ class Partition {
   Result<uint64_t> apply_delete(const LogRecord& record);
   Status write_point(const PointRecord& point, std::span<const float> vector,
                      const LogRecord& record);
+  template <class PutVector>
+  Status add(const Record& point, Lsn born, PutVector&& put_vector);
   Result<std::optional<Slot>> find_living(std::string_view storage_id, uint64_t hash) const;
   void kill(Slot slot, Lsn lsn, bool has_ttl);
   Status train(Derived& derived);

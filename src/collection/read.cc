@@ -137,7 +137,8 @@ CollectionStats CollectionImpl::stats() {
   stats.memory_bytes_payload = derived.payload->memory_bytes();
   stats.payload_fields = derived.payload->fields();
   stats.payload_dropped = derived.payload->dropped();
-  stats.disk_bytes = partition.points_store().disk_bytes() + derived.store->disk_bytes();
+  stats.disk_bytes =
+      partition.points_store().disk_bytes() + derived.store->disk_bytes() + log_bytes_;
   stats.history_bytes = history_bytes_;
   stats.ef_search_current = derived.index->current_ef_search();
   stats.lsn = partition.visible_lsn();

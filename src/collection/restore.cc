@@ -11,7 +11,7 @@
 
 namespace ferres {
 
-/// While it lives, nothing of the history is removed. One restore at a time.
+/// While it lives, nothing of the history is removed.
 class CollectionImpl::HistoryPin {
  public:
   explicit HistoryPin(CollectionImpl& collection) : collection_(collection) {

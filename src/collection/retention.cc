@@ -2,7 +2,8 @@
 // nothing but what the newest state needs; else the newest checkpoint from before that time and all
 // that was written after it. In between, checkpoints only make a restore faster, so they are
 // thinned out: one for about as many bytes of log as its own files have, and so the checkpoints of
-// the history take about as much of the disk as its log at most.
+// the history take about as much of the disk as its log at most. Where little is written, one for
+// each quarter of the window stays as well, or the window could not move on.
 #include <algorithm>
 #include <map>
 
@@ -14,6 +15,7 @@ namespace ferres {
 namespace {
 
 constexpr uint64_t kMicrosPerDay = 86'400'000'000;
+constexpr uint64_t kWindowParts = 4;
 
 uint64_t bytes_of(const Manifest& manifest) {
   uint64_t bytes = 0;
@@ -46,20 +48,24 @@ Status CollectionImpl::list_checkpoints() {
 std::vector<Lsn> CollectionImpl::checkpoints_to_keep() const {
   const std::optional<uint32_t> days = config().retention_days;
   const uint64_t now = env_.clock->unix_micros();
+  const uint64_t window = std::min(now, days.value_or(0) * kMicrosPerDay);
   size_t base = checkpoints_.size();
   if (days) {
-    const uint64_t window = std::min(now, *days * kMicrosPerDay);
     for (size_t i = 0; i < checkpoints_.size(); ++i)
       if (window == 0 || checkpoints_[i].unix_micros <= now - window) base = i;
   }
+  uint64_t kept_micros = base == checkpoints_.size() ? 0 : checkpoints_[base].unix_micros;
   std::vector<Lsn> keep = {base == checkpoints_.size() ? 0 : checkpoints_[base].lsn};
   for (size_t i = base == checkpoints_.size() ? 0 : base + 1; i < checkpoints_.size(); ++i) {
     const Manifest& checkpoint = checkpoints_[i];
     const uint64_t log_bytes = log_->bytes_after(keep.back()) - log_->bytes_after(checkpoint.lsn);
     // From before a restore, the way to what follows leads back to where its source is kept.
     const bool needed = checkpoint.restored || i + 1 == checkpoints_.size();
-    if (needed || log_bytes >= std::max(options_.history_checkpoint_bytes, bytes_of(checkpoint))) {
+    const bool late = window > 0 && checkpoint.unix_micros >= kept_micros + window / kWindowParts;
+    if (needed || late ||
+        log_bytes >= std::max(options_.history_checkpoint_bytes, bytes_of(checkpoint))) {
       keep.push_back(checkpoint.lsn);
+      kept_micros = checkpoint.unix_micros;
     }
   }
   return keep;
@@ -72,6 +78,7 @@ Status CollectionImpl::trim_history() {
     const MutexLock lock(mutex_);
     if (history_pins_ > 0 || checkpoints_.empty()) return {};
   }
+  if (shrink_ != nullptr) return {};
   // A start would need what led to the state that was restored.
   if (restored_lsn_ > checkpoint_lsn_) return {};
   const std::vector<Lsn> keep = checkpoints_to_keep();
@@ -99,6 +106,7 @@ void CollectionImpl::trim_if_wanted() {
     const MutexLock lock(mutex_);
     if (!std::exchange(trim_wanted_, false)) return;
   }
+  if (!failure().ok()) return;
   if (Status status = trim_history(); !status.ok()) {
     log_warning("history.trim",
                 {{"collection", config_.name}, {"reason", std::string(status.message())}});
@@ -119,6 +127,7 @@ void CollectionImpl::count_history() {
     bytes += size;
   if (!checkpoints_.empty()) bytes -= std::min(bytes, bytes_of(checkpoints_.back()));
   history_bytes_ = bytes;
+  log_bytes_ = log_->bytes();
 }
 
 Status CollectionImpl::trim() {

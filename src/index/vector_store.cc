@@ -173,6 +173,18 @@ Status VectorStore::put(Slot slot, std::span<const float> vector) {
   return {};
 }
 
+Status VectorStore::copy(Slot slot, const VectorStore& other, Slot from) {
+  TRY(other.verify(from));
+  const VectorView source = other.view();
+  TRY(ensure(*rows_, (uint64_t{slot} + 1) * stride_));
+  std::memcpy(rows_->mutate(uint64_t{slot} * stride_, stride_), source.row(from), stride_);
+  if (norms_ == nullptr) return {};
+  TRY(ensure(*norms_, (uint64_t{slot} + 1) * sizeof(float)));
+  std::memcpy(norms_->mutate(uint64_t{slot} * sizeof(float), sizeof(float)),
+              source.inverse_norms + from, sizeof(float));
+  return {};
+}
+
 VectorView VectorStore::view() const {
   VectorView view;
   view.stride = stride_;

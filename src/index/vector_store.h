@@ -69,6 +69,9 @@ class VectorStore {
   /// Lane: stores the vector of a slot, growing as needed. vector.size() == dim().
   Status put(Slot slot, std::span<const float> vector);
 
+  /// Lane: what another store of the same dimension, metric and place keeps for its slot `from`.
+  Status copy(Slot slot, const VectorStore& other, Slot from);
+
   VectorView view() const;
   PreparedQuery prepare(std::span<const float> query) const;
   /// The same in memory that the caller keeps.

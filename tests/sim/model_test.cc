@@ -59,7 +59,7 @@ class ModelRun {
         {5, &ModelRun::checkpoint},     {10, &ModelRun::link},
         {3, &ModelRun::restart},        {2, &ModelRun::replace_collection},
         {5, &ModelRun::ask_wrongly},    {4, &ModelRun::change_index},
-        {6, &ModelRun::restore},
+        {6, &ModelRun::restore},        {2, &ModelRun::remove_most},
     };
     uint64_t total = 0;
     for (const Row& row : kRows)
@@ -195,6 +195,20 @@ class ModelRun {
       for (uint64_t i = 0; i < kIds / 2; ++i)
         request.ids.push_back(maker().id(kIds));
     }
+    const auto ids = request.ids;
+    const std::string ns = request.ns.value_or("");
+    auto result = collection()->remove(std::move(request));
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    EXPECT_EQ(result->deleted, tracked().oracle.remove(ns, ids, now()));
+    accept_lsn(result->lsn);
+  }
+
+  /// So many that the collection moves into a smaller partition when some time passes.
+  void remove_most() {
+    DeleteRequest request;
+    request.ns = maker().name_space();
+    for (uint64_t i = 0; i < kIds; ++i)
+      if (!random_.one_in(10)) request.ids.push_back("p" + std::to_string(i));
     const auto ids = request.ids;
     const std::string ns = request.ns.value_or("");
     auto result = collection()->remove(std::move(request));

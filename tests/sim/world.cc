@@ -13,6 +13,7 @@ DatabaseOptions small_options() {
   options.collection.tail_points_max = 200;
   options.collection.log_segment_bytes = 64 << 10;
   options.collection.history_checkpoint_bytes = 64 << 10;
+  options.collection.shrink_slots_min = 60;
   return options;
 }
 

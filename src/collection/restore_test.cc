@@ -1,0 +1,202 @@
+// Going back and shrinking: what the sim tests do not see, for they run on one thread and without
+// time limits: memory and files that come back, history that is thinned out and given up.
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "collection/collection.h"
+#include "storage/manifest.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000;
+constexpr uint64_t kDay = 86'400 * kSecond;
+constexpr uint32_t kDim = 64;
+
+class Restore : public testing::Test {
+ protected:
+  Restore() : clock_(1'700'000'000 * kSecond), commit_clock_(clock_) {
+    dir_ = testing::TempDir() + "/restore_test_" + random_uuid();
+    executor_ = make_thread_pool(2);
+    config_.name = "docs";
+    config_.dimension = kDim;
+    config_.uuid = "u";
+  }
+  ~Restore() override {
+    if (collection_) {
+      EXPECT_TRUE(collection_->close(false).ok());
+    }
+    collection_.reset();
+    executor_.reset();
+    (void)posix_files().remove_tree(dir_).ok();
+  }
+  void open() {
+    const Environment env{&posix_files(), executor_.get(), &clock_, &commit_clock_};
+    auto opened = Collection::open(env, dir_, config_, options_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    collection_ = *std::move(opened);
+  }
+  void reopen() {
+    ASSERT_TRUE(collection_->close(false).ok());
+    collection_.reset();
+    open();
+  }
+  void put(uint64_t from, uint64_t to) {
+    UpsertRequest request;
+    for (uint64_t i = from; i < to; ++i) {
+      std::vector<float> vector(kDim);
+      for (float& x : vector)
+        x = static_cast<float>(random_.unit() - 0.5);
+      request.points.push_back({std::to_string(i), {}, std::move(vector), "{}", {}});
+    }
+    const auto result = collection_->upsert(std::move(request));
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    ASSERT_EQ(result->upserted, to - from);
+  }
+  void remove(uint64_t from, uint64_t to) {
+    DeleteRequest request;
+    for (uint64_t i = from; i < to; ++i)
+      request.ids.push_back(std::to_string(i));
+    ASSERT_TRUE(collection_->remove(std::move(request)).ok());
+  }
+  Result<RestoreResult> restore_to(Lsn lsn) {
+    return collection_->restore({.unix_micros = {}, .lsn = lsn}, nullptr);
+  }
+  uint64_t count() {
+    ListRequest request;
+    request.count_only = true;
+    return collection_->list(request)->total;
+  }
+  std::vector<Lsn> checkpoints() { return *list_manifests(posix_files(), dir_ + "/checkpoints"); }
+  /// Time passes for the collection until it is so; false when it does not become so.
+  template <class Condition>
+  bool becomes(Condition&& condition) {
+    for (int i = 0; i < 600 && !condition(); ++i) {
+      clock_.advance_micros(kSecond);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return condition();
+  }
+
+  Random random_{1};
+  std::string dir_;
+  ManualClock clock_;
+  CommitClock commit_clock_;
+  std::unique_ptr<Executor> executor_;
+  CollectionConfig config_;
+  CollectionOptions options_;
+  std::shared_ptr<Collection> collection_;
+};
+
+TEST_F(Restore, MemoryAndFilesComeBackWhenMostPointsAreGone) {
+  options_.shrink_slots_min = 1000;
+  config_.retention_days = 0;
+  open();
+  for (uint64_t i = 0; i < 6; ++i)
+    put(i * 1000, (i + 1) * 1000);
+  ASSERT_TRUE(collection_->link_all().ok());
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  const CollectionStats before = collection_->stats();
+  remove(600, 6000);
+  ASSERT_TRUE(becomes([&] {
+    const CollectionStats now = collection_->stats();
+    return now.memory_bytes_vectors < before.memory_bytes_vectors / 3 &&
+           now.disk_bytes < before.disk_bytes / 3 && now.tombstones == 0;
+  })) << collection_->stats().memory_bytes_vectors
+      << " " << collection_->stats().disk_bytes;
+  EXPECT_EQ(count(), 600u);
+  EXPECT_TRUE(collection_->get("599", {}).ok());
+  EXPECT_FALSE(collection_->get("600", {}).ok());
+  put(600, 700);
+  reopen();
+  EXPECT_EQ(count(), 700u);
+  EXPECT_EQ(collection_->get("599", {})->version, 1u);
+}
+
+TEST_F(Restore, CleaningUpIsKeptWithoutAnotherWrite) {
+  options_.flat_points_max = 100;
+  open();
+  put(0, 1000);
+  ASSERT_TRUE(collection_->link_all().ok());
+  remove(0, 300);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  ASSERT_TRUE(becomes([&] { return collection_->stats().tombstones == 0; }));
+  EXPECT_TRUE(collection_->dirty());
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  EXPECT_FALSE(collection_->dirty());
+  reopen();
+  EXPECT_EQ(collection_->stats().tombstones, 0u);
+  EXPECT_EQ(count(), 700u);
+}
+
+TEST_F(Restore, WithoutRetentionOnlyTheNewestStateIsKept) {
+  config_.retention_days = 0;
+  open();
+  for (uint64_t i = 0; i < 5; ++i) {
+    put(i, i + 1);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+  }
+  EXPECT_EQ(checkpoints(), std::vector<Lsn>{5});
+  const auto early = restore_to(4);
+  EXPECT_EQ(early.error().code(), Code::kNotFound) << early.error().message();
+  ASSERT_TRUE(restore_to(5).ok());
+  EXPECT_EQ(count(), 5u);
+  EXPECT_EQ(collection_->history()->oldest.lsn, 5u);
+}
+
+TEST_F(Restore, TheWindowMovesWithTheClock) {
+  config_.retention_days = 2;
+  options_.log_segment_bytes = 1;  // a segment a write, so that each can go
+  open();
+  for (uint64_t i = 0; i < 6; ++i) {
+    put(i, i + 1);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+    clock_.advance_micros(kDay);
+  }
+  // Written on days 0 to 5, and this is day 6: the newest from before day 4 is that of day 4
+  // itself.
+  ASSERT_TRUE(collection_->trim().ok());
+  ASSERT_TRUE(becomes([&] { return collection_->history()->oldest.lsn == 5; }))
+      << collection_->history()->oldest.lsn;
+  EXPECT_EQ(checkpoints().front(), 5u);
+  EXPECT_EQ(restore_to(4).error().code(), Code::kNotFound);
+  ASSERT_TRUE(restore_to(5).ok());
+  EXPECT_EQ(count(), 5u);
+}
+
+TEST_F(Restore, CheckpointsOfTheHistoryAreThinnedOut) {
+  options_.history_checkpoint_bytes = 100'000;
+  open();
+  for (uint64_t i = 0; i < 40; ++i) {
+    put(0, 100);  // about 27 KB of log
+    ASSERT_TRUE(collection_->checkpoint().ok());
+  }
+  EXPECT_GT(checkpoints().size(), 1u);
+  EXPECT_LT(checkpoints().size(), 6u);
+  for (const Lsn lsn : {0, 1, 17, 23, 39})
+    ASSERT_TRUE(restore_to(lsn).ok()) << lsn;
+  EXPECT_EQ(collection_->stats().lsn, 45u);
+  EXPECT_GT(collection_->stats().history_bytes, 0u);
+}
+
+TEST_F(Restore, IsThereAfterACrashBeforeItsCheckpoint) {
+  options_.background = false;
+  open();
+  put(0, 10);
+  put(10, 20);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  ASSERT_TRUE(restore_to(1).ok());
+  put(20, 25);
+  reopen();
+  EXPECT_EQ(count(), 15u);
+  EXPECT_FALSE(collection_->get("10", {}).ok());
+  // A restore to a moment after a restore, from a checkpoint before it.
+  put(25, 30);
+  ASSERT_TRUE(restore_to(4).ok());
+  EXPECT_EQ(count(), 15u);
+  reopen();
+  EXPECT_EQ(count(), 15u);
+}
+
+}  // namespace
+}  // namespace ferres

@@ -1,0 +1,164 @@
+// Giving memory and disk back when most points are gone: slots that died are taken by new points,
+// but what nobody takes stays. So the living ones move into a partition of their own, which then
+// takes the place of the old one as a restored state does, without a record, for it holds the same.
+//
+// In short tasks beside the lane: first the living points are copied, slot by slot, while writes go
+// on; then the log since the beginning is applied, which brings every point to its newest version
+// whatever the copy caught (as ARIES does after a fuzzy checkpoint: Mohan et al., TODS 1992); then
+// the points are linked. The last few records are applied by the lane.
+#include <algorithm>
+
+#include "base/epoch.h"
+#include "base/logging.h"
+#include "collection/impl.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kShare = 2;                // of the slots, one in so many holds a living point
+constexpr uint64_t kQuietMicros = 3'000'000;  // without a write, or
+constexpr uint64_t kPatientMicros = 60'000'000;  // so long wasteful
+constexpr uint64_t kRetryMicros = 600'000'000;
+constexpr Slot kSlotsPerTask = 2048;
+constexpr uint64_t kRecordsPerTask = 256;
+constexpr size_t kLinksPerTask = 64;
+
+}  // namespace
+
+struct CollectionImpl::Shrink {
+  std::unique_ptr<Partition> next;
+  const Partition* from = nullptr;  // in force when it began
+  Slot slots = 0;                   // of `from`
+  Slot copied = 0;
+  Lsn applied = 0;
+};
+
+/// Lane.
+void CollectionImpl::begin_shrink() {
+  if (!options_.background || shrink_ != nullptr || partition_->building()) return;
+  const uint64_t slots = partition_->slots_given();
+  const uint64_t now = env_.clock->unix_micros();
+  if (slots < options_.shrink_slots_min || partition_->live_points() * kShare > slots) {
+    wasteful_since_ = 0;
+    return;
+  }
+  if (wasteful_since_ == 0) wasteful_since_ = now;
+  const bool quiet = now >= partition_->last_write_micros() + kQuietMicros;
+  if ((!quiet && now < wasteful_since_ + kPatientMicros) || now < shrink_retry_micros_) return;
+  auto shrink = std::make_shared<Shrink>();
+  Manifest numbers;  // no files, but numbers that no file has
+  if (!checkpoints_.empty()) {
+    for (const StoreManifest& store : checkpoints_.back().stores)
+      numbers.stores.push_back({.family = store.family, .next_file = store.next_file});
+  }
+  auto next = Partition::open(*env_.files, dir_, config(), &numbers, options_.payload_bytes_max);
+  if (!next.ok()) return shrink_failed(next.error());
+  shrink->next = *std::move(next);
+  shrink->from = partition_.get();
+  shrink->slots = partition_->slots_given();
+  shrink->applied = partition_->visible_lsn();
+  shrink_ = shrink;
+  log_info("shrink.begin",
+           {{"collection", config_.name}, {"slots", slots}, {"points", partition_->live_points()}});
+  shrink_in_background(std::move(shrink));
+}
+
+void CollectionImpl::shrink_failed(const Status& status) {
+  shrink_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
+  log_warning("shrink.failed",
+              {{"collection", config_.name}, {"reason", std::string(status.message())}});
+}
+
+void CollectionImpl::shrink_in_background(std::shared_ptr<Shrink> shrink) {
+  env_.executor->submit([weak = weak_from_this(), shrink = std::move(shrink)] {
+    const auto self = weak.lock();
+    if (!self) return;
+    {
+      const MutexLock lock(self->mutex_);
+      if (self->closing_) return;
+    }
+    bool ready = false;
+    Status status = self->shrink_some(*shrink, &ready);
+    if (status.ok() && !ready) return self->shrink_in_background(shrink);
+    {
+      const MutexLock lock(self->mutex_);
+      self->shrink_result_ = std::make_unique<Status>(std::move(status));
+    }
+    self->wake();
+  });
+}
+
+/// A share of the work. Ready: but for a few records that the lane will apply.
+Status CollectionImpl::shrink_some(Shrink& shrink, bool* ready) const {
+  Partition& next = *shrink.next;
+  Lsn visible = 0;
+  {
+    const EpochGuard guard;
+    if (&partition() != shrink.from) return {Code::kConflict, "a restore came in between"};
+    visible = shrink.from->visible_lsn();
+    if (shrink.copied < shrink.slots) {
+      const Slot end = std::min(shrink.slots - shrink.copied, kSlotsPerTask) + shrink.copied;
+      for (; shrink.copied < end; ++shrink.copied)
+        TRY(next.copy_point(*shrink.from, shrink.copied));
+      return {};
+    }
+  }
+  if (shrink.applied < visible) {
+    TRY(apply_log(shrink, std::min(visible, shrink.applied + kRecordsPerTask)));
+    if (shrink.applied < visible) return {};
+  }
+  if (next.derived().tail.size() > options_.tail_points_max &&
+      next.live_points() > options_.flat_points_max) {
+    TRY_ASSIGN([[maybe_unused]] const size_t linked, next.link(kLinksPerTask, *env_.executor));
+    return {};
+  }
+  *ready = true;
+  return {};
+}
+
+Status CollectionImpl::apply_log(Shrink& shrink, Lsn to) const {
+  TRY(read_log(*env_.files, log_dir_of(dir_), shrink.applied + 1, to,
+               [&](const LogRecord& record) -> Status {
+                 TRY_ASSIGN([[maybe_unused]] const uint64_t count, shrink.next->apply(record));
+                 return {};
+               }));
+  shrink.applied = to;
+  shrink.next->seal_dying();
+  shrink.next->reclaim(kRecordsPerTask);
+  return {};
+}
+
+/// Lane: puts the smaller partition in force, if no checkpoint is in its way.
+bool CollectionImpl::finish_shrink() {
+  if (checkpoint_running_) return false;
+  std::unique_ptr<Status> result;
+  {
+    const MutexLock lock(mutex_);
+    result = std::move(shrink_result_);
+  }
+  if (result == nullptr) return false;
+  const std::shared_ptr<Shrink> shrink = std::move(shrink_);
+  const uint64_t written = partition_->last_write_micros();
+  if (result->ok() && shrink->from != partition_.get())
+    *result = {Code::kConflict, "a restore came in between"};
+  if (result->ok()) *result = apply_log(*shrink, partition_->visible_lsn());
+  if (!result->ok()) {
+    shrink_failed(*result);
+    return true;
+  }
+  const uint64_t slots = partition_->slots_given();
+  shrink->next->publish_restored(shrink->applied, written);
+  if (Status wanted = shrink->next->want_index(config().index); !wanted.ok()) {
+    shrink_failed(wanted);
+    return true;
+  }
+  put_in_force(std::move(shrink->next));
+  wasteful_since_ = 0;
+  log_info("shrink.done",
+           {{"collection", config_.name}, {"slots", slots}, {"points", partition_->live_points()}});
+  const MutexLock lock(mutex_);
+  ++checkpoints_wanted_;
+  return true;
+}
+
+}  // namespace ferres
