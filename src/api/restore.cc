@@ -34,9 +34,10 @@ Result<RestoreRequest> read_request(Call& call) {
     return Status(Code::kInvalidArgument, "give one of timestamp, timestamp_us and lsn");
   }
   // A second ends with its last microsecond: what was written in it counts.
-  if (seconds)
+  if (seconds) {
     request.target.unix_micros =
         std::min(*seconds, ~uint64_t{0} / kMicros - 1) * kMicros + kMicros - 1;
+  }
   return request;
 }
 

@@ -112,7 +112,7 @@ void CollectionImpl::repair_damage() {
   if (Status status = partition_->rebuild_derived(); !status.ok()) fail(std::move(status));
 }
 
-/// Looks after a collection that nobody writes to: old checkpoints, expired points.
+/// Looks after a collection that nobody writes to.
 void CollectionImpl::schedule_tick() {
   env_.executor->submit_after(kTickMicros, [weak = weak_from_this()] {
     const auto base = weak.lock();
@@ -123,13 +123,16 @@ void CollectionImpl::schedule_tick() {
     }
     bool damaged = false;
     bool release = false;
+    bool tidy = false;
     {
       const EpochGuard guard;  // a rebuild or a restore may be replacing what it looks at
       const Partition& partition = base->partition();
       damaged = partition.derived_damaged() || !partition.points_damage().ok();
       release = partition.vectors().release_due();
+      // What readers were in the way of; or most slots are empty.
+      tidy = partition.dying_points() > 0 || base->wasteful_since_ != 0;
     }
-    if (damaged || release || base->wasteful_since_ != 0 || base->dirty()) base->wake();
+    if (damaged || release || tidy || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }

@@ -134,6 +134,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   class HistoryPin;
   StateSource state_source() const;
   Result<HistoryInfo> history_files() const;
+  Result<LogMoment> find_lsn(Lsn lsn, const HistoryInfo& history) const;
+  Result<LogMoment> find_time(uint64_t unix_micros, const HistoryInfo& history) const;
   Result<LogMoment> find_target(const RestoreTarget& target) const;
   Result<RestoreResult> hand_over(State state, const LogMoment& source);
   bool finish_restore();

@@ -109,6 +109,7 @@ Status CollectionImpl::commit(std::span<LogRecord> records) {
 
 uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
   std::vector<LogRecord> records;
+  records.reserve(writes.size());
   for (const PendingWrite& write : writes)
     records.push_back({0, 0, static_cast<uint8_t>(write.op), as_bytes(write.payload)});
   if (const Status status = commit(records); !status.ok()) {

@@ -38,38 +38,45 @@ StateSource CollectionImpl::state_source() const {
   return source;
 }
 
+Result<LogMoment> CollectionImpl::find_lsn(Lsn lsn, const HistoryInfo& history) const {
+  if (lsn > history.newest.lsn) {
+    return Status(Code::kInvalidArgument, "LSN " + std::to_string(lsn) +
+                                              " is yet to come: the newest is " +
+                                              std::to_string(history.newest.lsn));
+  }
+  LogMoment moment{lsn, 0};
+  if (lsn == 0) return moment;
+  // Only for its time, which the log may not have any more.
+  const Status read = read_log(*env_.files, log_dir_of(dir_), lsn, lsn,
+                               [&moment](const LogRecord& record) -> Status {
+                                 moment.unix_micros = record.unix_micros;
+                                 return {};
+                               });
+  if (!read.ok() && read.code() != Code::kNotFound) return read.clone();
+  return moment;
+}
+
+Result<LogMoment> CollectionImpl::find_time(uint64_t unix_micros,
+                                            const HistoryInfo& history) const {
+  const std::string second = std::to_string(unix_micros / 1'000'000);
+  const uint64_t now = env_.clock->unix_micros() / 1'000'000;
+  if (unix_micros / 1'000'000 > now) {
+    return Status(Code::kInvalidArgument, "the time is yet to come: Unix second " + second +
+                                              ", and now is " + std::to_string(now));
+  }
+  if (unix_micros < history.oldest.unix_micros) {
+    return Status(Code::kNotFound, "the history of collection '" + config_.name +
+                                       "' begins after Unix second " + second + ", in second " +
+                                       std::to_string(history.oldest.unix_micros / 1'000'000));
+  }
+  return find_moment(*env_.files, log_dir_of(dir_), unix_micros, history.newest.lsn);
+}
+
 Result<LogMoment> CollectionImpl::find_target(const RestoreTarget& target) const {
   TRY_ASSIGN(const HistoryInfo history, history_files());
-  const Lsn newest = history.newest.lsn;
-  if (target.lsn) {
-    if (*target.lsn > newest) {
-      return Status(Code::kInvalidArgument, "LSN " + std::to_string(*target.lsn) +
-                                                " is yet to come: the newest is " +
-                                                std::to_string(newest));
-    }
-    // Only for its time, which the log may not have any more.
-    LogMoment moment{*target.lsn, 0};
-    if (*target.lsn == 0) return moment;
-    const Status read = read_log(*env_.files, log_dir_of(dir_), *target.lsn, *target.lsn,
-                                 [&moment](const LogRecord& record) -> Status {
-                                   moment.unix_micros = record.unix_micros;
-                                   return {};
-                                 });
-    if (!read.ok() && read.code() != Code::kNotFound) return read.clone();
-    return moment;
-  }
-  const uint64_t now = env_.clock->unix_micros();
-  if (*target.unix_micros / 1'000'000 > now / 1'000'000) {
-    return Status(Code::kInvalidArgument, "the time is yet to come: Unix second " +
-                                              std::to_string(*target.unix_micros / 1'000'000) +
-                                              ", and now is " + std::to_string(now / 1'000'000));
-  }
-  if (*target.unix_micros < history.oldest.unix_micros) {
-    return Status(Code::kNotFound, "the history of collection '" + config_.name +
-                                       "' begins later, at Unix second " +
-                                       std::to_string(history.oldest.unix_micros / 1'000'000 + 1));
-  }
-  return find_moment(*env_.files, log_dir_of(dir_), *target.unix_micros, newest);
+  if (target.lsn) return find_lsn(*target.lsn, history);
+  if (target.unix_micros) return find_time(*target.unix_micros, history);
+  return Status(Code::kInvalidArgument, "a restore needs an LSN or a time");
 }
 
 Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,

@@ -107,7 +107,7 @@ void CollectionImpl::trim_if_wanted() {
     if (!std::exchange(trim_wanted_, false)) return;
   }
   if (!failure().ok()) return;
-  if (Status status = trim_history(); !status.ok()) {
+  if (const Status status = trim_history(); !status.ok()) {
     log_warning("history.trim",
                 {{"collection", config_.name}, {"reason", std::string(status.message())}});
   }

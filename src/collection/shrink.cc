@@ -148,7 +148,7 @@ bool CollectionImpl::finish_shrink() {
   }
   const uint64_t slots = partition_->slots_given();
   shrink->next->publish_restored(shrink->applied, written);
-  if (Status wanted = shrink->next->want_index(config().index); !wanted.ok()) {
+  if (const Status wanted = shrink->next->want_index(config().index); !wanted.ok()) {
     shrink_failed(wanted);
     return true;
   }

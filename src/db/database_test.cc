@@ -1,9 +1,6 @@
 // Tests of the database: catalog, drops, and what a start finds after a crash.
 #include "db/database.h"
 
-#include <chrono>
-#include <thread>
-
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -13,7 +10,7 @@ namespace {
 
 class DatabaseTest : public ::testing::Test {
  protected:
-  DatabaseTest() : commit_clock_(system_clock()) {
+  DatabaseTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_) {
     options_.dir = ::testing::TempDir() + "/database_test_" + random_uuid();
     executor_ = make_thread_pool(2);
     open();
@@ -25,8 +22,7 @@ class DatabaseTest : public ::testing::Test {
     (void)posix_files().remove_tree(options_.dir).ok();
   }
   Result<std::shared_ptr<Database>> try_open() {
-    return Database::open({&posix_files(), executor_.get(), &system_clock(), &commit_clock_},
-                          options_);
+    return Database::open({&posix_files(), executor_.get(), &clock_, &commit_clock_}, options_);
   }
   void open() {
     auto opened = try_open();
@@ -54,7 +50,16 @@ class DatabaseTest : public ::testing::Test {
     return posix_files().remove_tree(options_.dir + "/collections/" + name);
   }
 
+  /// What is written from now on is newer than what was.
+  RestoreTarget now() {
+    clock_.advance_micros(1000);  // commits at one moment are a microsecond apart
+    const RestoreTarget target{.unix_micros = clock_.unix_micros(), .lsn = {}};
+    clock_.advance_micros(1'000'000);
+    return target;
+  }
+
   DatabaseOptions options_;
+  ManualClock clock_;
   CommitClock commit_clock_;
   std::unique_ptr<Executor> executor_;
   std::shared_ptr<Database> database_;
@@ -150,21 +155,10 @@ TEST_F(DatabaseTest, MissingFolderIsDamageOfOneCollection) {
   EXPECT_TRUE(database_->create(config("x")).ok());
 }
 
-uint64_t now_micros() {
-  return system_clock().unix_micros();
-}
-
-/// Past the end of a Unix second: what comes next is of another one.
-void wait_for_next_second() {
-  const uint64_t second = now_micros() / 1'000'000;
-  while (now_micros() / 1'000'000 == second)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-}
-
 TEST_F(DatabaseTest, ADroppedCollectionComesBackAsItWas) {
   auto a = *database_->create(config("a"));
   put(*a, "p");
-  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  const RestoreTarget then = now();
   put(*a, "late");
   ASSERT_TRUE(database_->drop("a").ok());
   a.reset();
@@ -211,9 +205,8 @@ TEST_F(DatabaseTest, AnOldStateBecomesACollectionOfItsOwn) {
 
 TEST_F(DatabaseTest, ADroppedCollectionBecomesAnotherWhileItsNameIsTaken) {
   put(**database_->create(config("a")), "old");
-  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  const RestoreTarget then = now();
   ASSERT_TRUE(database_->drop("a").ok());
-  wait_for_next_second();  // created_at is in seconds
   put(**database_->create(config("a")), "new");
   EXPECT_EQ(database_->restore({then, "a", {}}, nullptr).error().code(), Code::kConflict);
   const auto outcome = database_->restore({then, "a", "b"}, nullptr);
@@ -226,8 +219,7 @@ TEST_F(DatabaseTest, ADroppedCollectionBecomesAnotherWhileItsNameIsTaken) {
 TEST_F(DatabaseTest, EverythingGoesBackToOneMoment) {
   put(**database_->create(config("stays")), "1");
   put(**database_->create(config("gone")), "1");
-  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
-  wait_for_next_second();
+  const RestoreTarget then = now();
   put(**database_->find("stays"), "2");
   put(**database_->create(config("newer")), "1");
   ASSERT_TRUE(database_->drop("gone").ok());
@@ -251,7 +243,7 @@ TEST_F(DatabaseTest, WhatIsPurgedLeavesNothing) {
   ASSERT_TRUE(database_->drop("b").ok());
   EXPECT_TRUE(files.list(options_.dir + "/dropped")->empty());
   EXPECT_TRUE(database_->dropped().empty());
-  const RestoreTarget then{.unix_micros = now_micros(), .lsn = {}};
+  const RestoreTarget then = now();
   EXPECT_EQ(database_->restore({then, "a", {}}, nullptr).error().code(), Code::kNotFound);
   reopen();
   EXPECT_TRUE(database_->dropped().empty());

@@ -17,12 +17,15 @@ Status missing(const std::string& path, uint64_t offset, Lsn lsn, const std::str
                                  std::to_string(lsn) + " is missing: " + why};
 }
 
+Status header_damaged(const std::string& path) {
+  return {Code::kCorruption, path + ": byte 0: the segment header is damaged"};
+}
+
 /// Every record of a segment up to `last`, which must be there.
 Status read_segment(FileSystem& files, const std::string& path, Lsn last, const LogVisitor& visit) {
   TRY_ASSIGN(const std::unique_ptr<File> file, files.open(path, OpenMode::kRead));
   const Result<SegmentHeader> header = read_segment_header(*file, path);
-  if (!header.ok() && header.error().code() == Code::kNotFound)
-    return {Code::kCorruption, path + ": byte 0: the segment header is damaged"};
+  if (!header.ok() && header.error().code() == Code::kNotFound) return header_damaged(path);
   if (!header.ok()) return header.error().clone();
   const SegmentScan scan{file.get(), *header, kRecordBytesMax, 0, last};
   TRY_ASSIGN(const SegmentEnd found, scan_segment(scan, visit));
@@ -38,12 +41,13 @@ Result<std::vector<LogSegment>> list_log(FileSystem& files, const std::string& d
   for (const std::string& name : names) {
     const std::optional<Lsn> lsn = segment_lsn(name);
     if (!lsn) continue;
-    const std::string path = dir + "/" + name;
+    std::string path = dir;
+    path.append("/").append(name);
     TRY_ASSIGN(const std::unique_ptr<File> file, files.open(path, OpenMode::kRead));
     const Result<SegmentHeader> header = read_segment_header(*file, path);
     if (!header.ok() && header.error().code() == Code::kNotFound) {
       if (name == names.back()) break;
-      return Status(Code::kCorruption, path + ": byte 0: the segment header is damaged");
+      return header_damaged(path);
     }
     if (!header.ok()) return header.error().clone();
     if (header->first_lsn != *lsn) {
