@@ -169,6 +169,32 @@ TEST_F(Restore, TheWindowMovesWithTheClock) {
   EXPECT_EQ(count(), 5u);
 }
 
+TEST_F(Restore, WhatFollowedARestoreStaysWhenItsSourceHasLeftTheWindow) {
+  config_.retention_days = 2;
+  options_.log_segment_bytes = 1;
+  open();
+  put(0, 1);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  clock_.advance_micros(2 * kDay);
+  put(1, 2);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  ASSERT_TRUE(restore_to(1).ok());
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  put(2, 4);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  clock_.advance_micros(kDay + kDay / 2);
+  put(4, 5);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  clock_.advance_micros(kDay);
+  ASSERT_TRUE(collection_->trim().ok());
+  ASSERT_TRUE(becomes([&] { return collection_->history()->oldest.lsn >= 2; }));
+  for (Lsn lsn = collection_->history()->oldest.lsn; lsn <= 5; ++lsn) {
+    const auto restored = restore_to(lsn);
+    ASSERT_TRUE(restored.ok()) << lsn << ": " << restored.error().message();
+    EXPECT_EQ(restored->points, (std::vector<uint64_t>{0, 1, 2, 1, 3, 4})[lsn]) << lsn;
+  }
+}
+
 TEST_F(Restore, CheckpointsOfTheHistoryAreThinnedOut) {
   options_.history_checkpoint_bytes = 100'000;
   open();

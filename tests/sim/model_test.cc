@@ -60,6 +60,7 @@ class ModelRun {
         {3, &ModelRun::restart},        {2, &ModelRun::replace_collection},
         {5, &ModelRun::ask_wrongly},    {4, &ModelRun::change_index},
         {6, &ModelRun::restore},        {2, &ModelRun::remove_most},
+        {3, &ModelRun::trim},
     };
     uint64_t total = 0;
     for (const Row& row : kRows)
@@ -358,17 +359,17 @@ class ModelRun {
     if (!random_.one_in(20)) return;
     std::vector<Past>& past = tracked().past;
     Past moment{tracked().lsn, now() - 1, tracked().oracle};
-    if (past.size() < kPastMax) {
-      past.push_back(std::move(moment));
-    } else {
-      past[random_.below(kPastMax)] = std::move(moment);
-    }
+    if (past.size() == kPastMax)
+      past.erase(past.begin() + static_cast<ptrdiff_t>(random_.below(kPastMax)));
+    past.push_back(std::move(moment));
   }
 
   void restore() {
     Tracked& current = tracked();
     if (current.past.empty()) return;
-    const Past past = current.past[random_.below(current.past.size())];
+    // The newest too, which a collection without history has.
+    const Past past =
+        random_.one_in(3) ? current.past.back() : current.past[random_.below(current.past.size())];
     RestoreTarget target;
     if (random_.one_in(2)) {
       target.lsn = past.lsn;
@@ -399,11 +400,25 @@ class ModelRun {
     RestoreTarget future;
     future.lsn = restored->lsn + 1000;
     EXPECT_EQ(collection()->restore(future, nullptr).error().code(), Code::kInvalidArgument);
+    if (random_.one_in(3)) trim();
+    if (random_.one_in(3)) restart();
   }
 
   // ---- everything else
 
-  void pass_time() { world_.advance_micros((1 + random_.below(30)) * 1'000'000); }
+  void pass_time() {
+    const uint64_t micros = (1 + random_.below(30)) * 1'000'000;
+    if (random_.one_in(2)) {
+      world_.advance_micros(micros);
+    } else {
+      world_.advance_unsettled(micros);
+    }
+  }
+
+  void trim() {
+    const Status status = collection()->trim();
+    EXPECT_TRUE(status.ok()) << status.message();
+  }
 
   void sweep() {
     collection()->sweep_expired();

@@ -49,9 +49,13 @@ void World::kill() {
 }
 
 void World::advance_micros(uint64_t micros) {
+  advance_unsettled(micros);
+  settle();
+}
+
+void World::advance_unsettled(uint64_t micros) {
   clock_.advance_micros(micros);
   executor_->advance_micros(micros);
-  settle();
 }
 
 void World::settle() {

@@ -38,6 +38,8 @@ class World {
   ManualClock& clock() { return clock_; }
   /// Time passes; what became due runs.
   void advance_micros(uint64_t micros);
+  /// Time passes; what became due runs among what comes next.
+  void advance_unsettled(uint64_t micros);
   /// Runs what is waiting.
   void settle();
 
