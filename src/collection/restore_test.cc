@@ -195,6 +195,26 @@ TEST_F(Restore, WhatFollowedARestoreStaysWhenItsSourceHasLeftTheWindow) {
   }
 }
 
+TEST_F(Restore, ItsSourceStaysUntilACheckpointHoldsIt) {
+  config_.retention_days = 2;
+  options_.background = false;
+  options_.log_segment_bytes = 1;
+  open();
+  put(0, 1);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  clock_.advance_micros(kDay);
+  put(1, 2);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  ASSERT_TRUE(restore_to(1).ok());
+  clock_.advance_micros(4 * kDay);
+  ASSERT_TRUE(collection_->trim().ok());
+  executor_->run_all();
+  reopen();
+  EXPECT_EQ(count(), 1u);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  EXPECT_EQ(checkpoints(), std::vector<Lsn>{3});
+}
+
 TEST_F(Restore, CheckpointsOfTheHistoryAreThinnedOut) {
   options_.history_checkpoint_bytes = 100'000;
   open();
