@@ -1,7 +1,9 @@
 // What the design promises at size, measured by hand: build with --target scale_bench, then
 // scale_bench MODE DIR. The modes:
 //   restart      117 k points, kill -9, a log tail of 100 k: time to a correct search
-//   collections  1 000 collections of 100 points: open, idle CPU, files, memory
+//   restore      100 k x 384 and 50 k more: back to the middle of those, to a correct search
+//   shrink       500 k x 384 without history, 90 % of them deleted: memory and files beside those
+//   of the rest alone collections  1 000 collections of 100 points: open, idle CPU, files, memory
 //   checkpoint   500 k x 384 under writes: write stalls and reads while it runs
 //   ingest       searches alone and beside an ingest on the other CPU; takes a data set
 //   (wordnet384)
@@ -108,6 +110,94 @@ bool finds(Collection& collection, uint64_t number, uint32_t dim) {
   request.limit = 1;
   const auto result = collection.search(request);
   return result.ok() && !result->hits.empty() && result->hits[0].point.id == std::to_string(number);
+}
+
+JsonObject restore(const std::string& dir) {
+  constexpr uint64_t kCheckpointed = 100'000;
+  constexpr uint64_t kAll = 150'000;
+  CollectionOptions options;
+  options.checkpoint_micros = ~uint64_t{0};
+  options.checkpoint_log_bytes = ~uint64_t{0};
+  Process process(dir, options);
+  const auto collection = *process.database().create(config("c", kDim, "auto"));
+  fill(*collection, 0, kCheckpointed, kDim);
+  collection->link_all().ignore();
+  CHECK(collection->checkpoint().ok());
+  fill(*collection, kCheckpointed, kAll, kDim);
+  const Lsn newest = collection->stats().lsn;
+  DeleteRequest all;
+  for (uint64_t i = 0; i < kIdsPerDeleteMax; ++i)
+    all.ids.push_back(std::to_string(i));
+  CHECK(collection->remove(std::move(all)).ok());  // the mistake
+  const double start = wall_seconds();
+  const auto restored = collection->restore({.unix_micros = {}, .lsn = newest}, nullptr);
+  const double put_in_force = wall_seconds();
+  CHECK(restored.ok());
+  const bool correct = finds(*collection, 5, kDim) && finds(*collection, kAll - 1, kDim);
+  JsonObject json;
+  json.number("restore_s", put_in_force - start);
+  json.number("first_searches_s", wall_seconds() - start);
+  json.boolean("correct", correct && restored->points == kAll);
+  collection->link_all().ignore();
+  json.number("all_linked_s", wall_seconds() - start);
+  return json;
+}
+
+struct Size {
+  double memory_bytes;
+  double file_bytes;
+};
+
+Size size_of(Collection& collection) {
+  const CollectionStats stats = collection.stats();
+  return {static_cast<double>(stats.memory_bytes_vectors + stats.memory_bytes_index +
+                              stats.memory_bytes_points + stats.memory_bytes_payload),
+          static_cast<double>(stats.disk_bytes)};
+}
+
+JsonObject shrink(const std::string& dir) {
+  constexpr uint64_t kAll = 500'000;
+  constexpr uint64_t kLeft = 50'000;
+  Process process(dir, {});
+  CollectionConfig forgetful = config("c", kDim, "auto");
+  forgetful.retention_days = 0;
+  const auto collection = *process.database().create(forgetful);
+  fill(*collection, 0, kAll, kDim);
+  collection->link_all().ignore();
+  CHECK(collection->checkpoint().ok());
+  const Size full = size_of(*collection);
+  forgetful = config("fresh", kDim, "auto");
+  forgetful.retention_days = 0;
+  const auto fresh = *process.database().create(forgetful);
+  fill(*fresh, 0, kLeft, kDim);
+  fresh->link_all().ignore();
+  CHECK(fresh->checkpoint().ok());
+  const Size least = size_of(*fresh);
+  for (uint64_t from = kLeft; from < kAll; from += kIdsPerDeleteMax) {
+    DeleteRequest request;
+    for (uint64_t i = from; i < from + kIdsPerDeleteMax; ++i)
+      request.ids.push_back(std::to_string(i));
+    CHECK(collection->remove(std::move(request)).ok());
+  }
+  const double start = wall_seconds();
+  Size size = size_of(*collection);
+  double seconds = 0;
+  while (seconds < 180 && (size.file_bytes > 1.1 * least.file_bytes ||
+                           size.memory_bytes > 1.1 * least.memory_bytes)) {
+    let_run(500'000);
+    size = size_of(*collection);
+    seconds = wall_seconds() - start;
+  }
+  JsonObject json;
+  json.number("seconds", seconds);
+  json.number("memory_full", full.memory_bytes);
+  json.number("memory", size.memory_bytes);
+  json.number("memory_fresh", least.memory_bytes);
+  json.number("files_full", full.file_bytes);
+  json.number("files", size.file_bytes);
+  json.number("files_fresh", least.file_bytes);
+  json.boolean("correct", finds(*collection, 5, kDim) && !finds(*collection, kLeft, kDim));
+  return json;
 }
 
 JsonObject restart(const std::string& dir) {
@@ -348,13 +438,16 @@ int main(int argc, char** argv) {
   using ferres::bench::JsonObject;
   const std::map<std::string, JsonObject (*)(const std::string&)> all = {
       {"restart", ferres::bench::restart},
+      {"restore", ferres::bench::restore},
+      {"shrink", ferres::bench::shrink},
       {"collections", ferres::bench::collections},
       {"checkpoint", ferres::bench::checkpoint}};
   const std::string mode = argc > 1 ? argv[1] : "";
   const bool ingest = mode == "ingest";
   if (argc != (ingest ? 4 : 3) || *argv[2] == 0 || (!ingest && !all.contains(mode))) {
     std::fprintf(stderr,
-                 "usage: scale_bench restart|collections|checkpoint DIR | ingest DIR DATA\n");
+                 "usage: scale_bench restart|restore|shrink|collections|checkpoint DIR | "
+                 "ingest DIR DATA\n");
     return 2;
   }
   using ferres::bench::Folder;

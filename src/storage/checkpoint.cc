@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include <sys/mman.h>
+
 #include "base/crc32c.h"
 #include "storage/page_file.h"
 #include "storage/store_state.h"
@@ -92,6 +94,17 @@ Checkpoint::Checkpoint(std::vector<Source> sources, std::vector<Page> pages)
   }
 }
 
+Checkpoint::PageCopy Checkpoint::new_page() {
+  void* const page =
+      mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(page != MAP_FAILED);  // no memory: as when new fails
+  return PageCopy(static_cast<std::byte*>(page));
+}
+
+void Checkpoint::PageDeleter::operator()(std::byte* page) const {
+  munmap(page, kPageBytes);
+}
+
 void Checkpoint::capture(const Reservation& now, uint32_t source, uint64_t page) {
   std::atomic<uint8_t>& state = now.state(page);
   wait_for_copy(state);
@@ -111,8 +124,7 @@ void Checkpoint::capture(const Reservation& now, uint32_t source, uint64_t page)
       spare_.pop_back();
     }
   }
-  if (captured.content == nullptr)
-    captured.content = std::make_unique_for_overwrite<std::byte[]>(kPageBytes);
+  if (captured.content == nullptr) captured.content = new_page();
   std::memcpy(captured.content.get(), now.page(page), kPageBytes);
   const MutexLock lock(mutex_);
   captured_.push_back(std::move(captured));

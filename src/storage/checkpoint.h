@@ -56,13 +56,20 @@ class Checkpoint {
   uint64_t number() const { return number_; }
 
  private:
+  /// A page of the system's own: those that come and go with a checkpoint, up to 64 MiB, would stay
+  /// with the heap.
+  struct PageDeleter {
+    void operator()(std::byte* page) const;
+  };
+  using PageCopy = std::unique_ptr<std::byte, PageDeleter>;
   struct Captured {
     uint32_t source = 0;
     uint64_t page = 0;
-    std::unique_ptr<std::byte[]> content;
+    PageCopy content;
   };
   class Output;
 
+  static PageCopy new_page();
   void wait_for_copy(std::atomic<uint8_t>& state);
   bool wait_for_room();
   Status write_file(File& file, const std::string& family, uint64_t number);
@@ -79,7 +86,7 @@ class Checkpoint {
   Mutex mutex_;
   CondVar changed_;
   std::vector<Captured> captured_ GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<std::byte[]>> spare_ GUARDED_BY(mutex_);
+  std::vector<PageCopy> spare_ GUARDED_BY(mutex_);
   bool writing_ GUARDED_BY(mutex_) = false;
   bool failed_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> lane_waits_{false};
