@@ -135,7 +135,7 @@ Status go(const StateSource& source, const Way& way, State& state) {
                    TRY_ASSIGN([[maybe_unused]] const uint64_t count,
                               state.partition->apply(record));
                    if (source.progress && state.replayed % kProgressEvery == 0)
-                     source.progress(state.replayed, total);
+                     TRY(source.progress(state.replayed, total));
                    ++state.replayed;
                    return {};
                  }));

@@ -36,8 +36,9 @@ struct StateSource {
   uint64_t payload_bytes_max = 0;  // see CollectionOptions
   /// Not empty: the state gets its page files in this folder, copies of the checkpoint's.
   std::string copy_dir;
-  /// Called now and then with the records applied and those that there are to apply.
-  std::function<void(uint64_t done, uint64_t total)> progress;
+  /// Called now and then with the records applied and those that there are to apply; an error ends
+  /// the work.
+  std::function<Status(uint64_t done, uint64_t total)> progress;
 };
 
 /// A state and how it came about.

@@ -132,7 +132,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
 
   // restore.cc
   class HistoryPin;
-  StateSource state_source() const;
+  StateSource state_source(const RestoreProgress& progress = nullptr) const;
   Result<HistoryInfo> history_files() const;
   Result<LogMoment> find_lsn(Lsn lsn, const HistoryInfo& history) const;
   Result<LogMoment> find_time(uint64_t unix_micros, const HistoryInfo& history) const;
@@ -183,6 +183,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   mutable Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);
 
+  mutable Mutex history_mutex_;                      // held while some of the history goes
+  int history_pins_ GUARDED_BY(history_mutex_) = 0;  // readers of it: none of it goes
+
   // the queue
   mutable Mutex mutex_;
   CondVar changed_;
@@ -207,7 +210,6 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   };
   std::unique_ptr<RestoreReady> restore_ready_ GUARDED_BY(mutex_);  // from who asked for it
   std::unique_ptr<Status> shrink_result_ GUARDED_BY(mutex_);        // of shrink_'s work
-  int history_pins_ GUARDED_BY(mutex_) = 0;  // somebody reads the history: none of it goes
   bool trim_wanted_ GUARDED_BY(mutex_) = false;
 
   // the lane only

@@ -15,11 +15,11 @@ namespace ferres {
 class CollectionImpl::HistoryPin {
  public:
   explicit HistoryPin(CollectionImpl& collection) : collection_(collection) {
-    const MutexLock lock(collection_.mutex_);
+    const MutexLock lock(collection_.history_mutex_);
     ++collection_.history_pins_;
   }
   ~HistoryPin() {
-    const MutexLock lock(collection_.mutex_);
+    const MutexLock lock(collection_.history_mutex_);
     --collection_.history_pins_;
   }
   HistoryPin(const HistoryPin&) = delete;
@@ -29,12 +29,20 @@ class CollectionImpl::HistoryPin {
   CollectionImpl& collection_;
 };
 
-StateSource CollectionImpl::state_source() const {
+StateSource CollectionImpl::state_source(const RestoreProgress& progress) const {
   StateSource source;
   source.files = env_.files;
   source.dir = dir_;
   source.config = config();
   source.payload_bytes_max = options_.payload_bytes_max;
+  source.progress = [this, progress](uint64_t done, uint64_t total) -> Status {
+    {
+      const MutexLock lock(mutex_);
+      if (closing_) return {Code::kUnavailable, "the collection is closing"};
+    }
+    if (progress) progress(done, total);
+    return {};
+  };
   return source;
 }
 
@@ -88,8 +96,7 @@ Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
   const auto restore = [&]() -> Result<RestoreResult> {
     const HistoryPin pin(*this);
     TRY_ASSIGN(const LogMoment moment, find_target(target));
-    StateSource source = state_source();
-    source.progress = progress;
+    const StateSource source = state_source(progress);
     log_info("restore.begin", {{"collection", config_.name}, {"lsn", moment.lsn}});
     TRY_ASSIGN(State state, state_at(source, moment.lsn));
     return hand_over(std::move(state), moment);
@@ -105,10 +112,9 @@ Result<RestoreResult> CollectionImpl::copy_at(const RestoreTarget& target,
   TRY(failure());
   const HistoryPin pin(*this);
   TRY_ASSIGN(const LogMoment moment, find_target(target));
-  StateSource source = state_source();
+  StateSource source = state_source(progress);
   source.config = as;
   source.copy_dir = dir;
-  source.progress = progress;
   TRY_ASSIGN(const State state, state_at(source, moment.lsn));
   Partition& partition = *state.partition;
   const RestoreResult result{moment.lsn, moment.lsn, moment.unix_micros, partition.live_points()};
@@ -150,7 +156,10 @@ bool CollectionImpl::finish_restore() {
   std::string payload;
   encode_restore(ready->source_lsn, payload);
   LogRecord record{0, 0, static_cast<uint8_t>(Op::kRestore), as_bytes(payload)};
-  if (Status status = commit({&record, 1}); !status.ok()) {
+  // Another index may have been asked for since the state was begun.
+  Status status = ready->partition->want_index(config().index);
+  if (status.ok()) status = commit({&record, 1});
+  if (!status.ok()) {
     ready->done(std::move(status));
     return true;
   }

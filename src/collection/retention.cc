@@ -74,11 +74,8 @@ std::vector<Lsn> CollectionImpl::checkpoints_to_keep() const {
 /// Lane, while no checkpoint runs.
 Status CollectionImpl::trim_history() {
   count_history();
-  {
-    const MutexLock lock(mutex_);
-    if (history_pins_ > 0 || checkpoints_.empty()) return {};
-  }
-  if (shrink_ != nullptr) return {};
+  const MutexLock lock(history_mutex_);
+  if (history_pins_ > 0 || checkpoints_.empty() || shrink_ != nullptr) return {};
   // A start would need what led to the state that was restored.
   if (restored_lsn_ > checkpoint_lsn_) return {};
   const std::vector<Lsn> keep = checkpoints_to_keep();

@@ -138,6 +138,7 @@ bool CollectionImpl::finish_shrink() {
   }
   if (result == nullptr) return false;
   const std::shared_ptr<Shrink> shrink = std::move(shrink_);
+  if (!failure().ok()) return true;
   const uint64_t written = partition_->last_write_micros();
   if (result->ok() && shrink->from != partition_.get())
     *result = {Code::kConflict, "a restore came in between"};

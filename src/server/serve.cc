@@ -125,7 +125,7 @@ Status serve(const Settings& settings) {
                                 .clock = &system_clock(),
                                 .commit_clock = &commit_clock};
   // Long requests wait for tasks of the executor, so none of its own threads may carry them.
-  const std::unique_ptr<Executor> long_requests = make_thread_pool(kLongRequests);
+  std::unique_ptr<Executor> long_requests = make_thread_pool(kLongRequests);
   const uint64_t started = system_clock().monotonic_nanos();
   TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings));
   Context context{.db = *db,
@@ -154,6 +154,7 @@ Status serve(const Settings& settings) {
   const bool drained = (*server)->stop(settings.drain_seconds_max);
   if (!drained) log_warning("requests_cut", {{"after_seconds", settings.drain_seconds_max}});
   const Status closed = db->close();  // before the server: late replies still have their threads
+  long_requests.reset();              // waits for those that run, which the close cut short
   log_info("stopped", {{"clean", closed.ok()}});
   return closed.clone();
 }
