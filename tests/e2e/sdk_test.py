@@ -62,11 +62,11 @@ class Sdk(ServerTest):
     def test_restore(self):
         async def scenario(db):
             await db.create_collection("past", 2, DistanceMetric.COSINE)
-            await db.upsert_points("past", [Point(id="old", vector=[1, 2])])
+            await db.upsert_points("past", [Point(id="old", vector=[1, 2], metadata={})])
             then = int(time.time())
             while int(time.time()) == then:
                 await asyncio.sleep(0.01)
-            await db.upsert_points("past", [Point(id="new", vector=[2, 1])])
+            await db.upsert_points("past", [Point(id="new", vector=[2, 1], metadata={})])
             points = {p.collection: p for p in (await db.get_restore_points()).collections}
             self.assertLessEqual(points["past"].wal_min_timestamp, then)
             self.assertGreater(points["past"].wal_max_timestamp, then)
