@@ -231,6 +231,7 @@ Status run_churn(const ChurnOptions& options) {
              collection_body(options.config, kCollectionName, base.columns, options.metric));
   TRY_ASSIGN(CollectionConfig config, decode_config(body));
   TRY(resolve_index(config));
+  config.retention_days = 0;  // what is living is compared, not the past
   TRY_ASSIGN(const Folder folder, Folder::open(options.dir, Folder::AtEnd::kRemove));
   const ChurnWork work{options, base, queries, config, folder.path()};
   fmt::print("{:<10} {:>6} {:>8} {:>7} {:>7} {:>7} {:>6} {:>5} {:>8} {:>8} {:>8}\n", "pattern",

@@ -129,16 +129,15 @@ Status go(const StateSource& source, const Way& way, State& state) {
       const Restore& restore = way.restores[left - 1];
       state.partition->publish_restored(restore.lsn, restore.unix_micros);
     }
+    const auto apply = [&](const LogRecord& record) -> Status {
+      TRY_ASSIGN([[maybe_unused]] const uint64_t count, state.partition->apply(record));
+      if (source.progress && state.replayed % kProgressEvery == 0)
+        TRY(source.progress(state.replayed, total));
+      ++state.replayed;
+      return {};
+    };
     const Stretch& stretch = way.stretches[left - 1];
-    TRY(read_log(*source.files, log_dir_of(source.dir), stretch.from, stretch.to,
-                 [&](const LogRecord& record) -> Status {
-                   TRY_ASSIGN([[maybe_unused]] const uint64_t count,
-                              state.partition->apply(record));
-                   if (source.progress && state.replayed % kProgressEvery == 0)
-                     TRY(source.progress(state.replayed, total));
-                   ++state.replayed;
-                   return {};
-                 }));
+    TRY(read_log(*source.files, log_dir_of(source.dir), stretch.from, stretch.to, apply));
   }
   return {};
 }
