@@ -1,6 +1,7 @@
 // What the operations need from the process. Everything referred to outlives the calls and is
 // thread-safe.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -26,6 +27,7 @@ struct Context {
   uint64_t started_nanos = 0;
   QueryStats query_stats;
   Tasks tasks{clock};
+  std::atomic<bool> stopping{false};  // long requests give up
 };
 
 }  // namespace ferres

@@ -25,6 +25,12 @@ Result<RestoreRequest> read_request(Call& call) {
   TRY(fields.read("lsn", request.target.lsn));
   TRY(fields.read("collection", request.collection));
   TRY(fields.read("target_collection", request.as));
+  for (const auto& name : {request.collection, request.as}) {
+    if (name && name->size() > kNameBytesMax) {
+      return Status(Code::kInvalidArgument,
+                    "a collection's name has at most " + std::to_string(kNameBytesMax) + " bytes");
+    }
+  }
   const int targets =
       (seconds ? 1 : 0) + (request.target.unix_micros ? 1 : 0) + (request.target.lsn ? 1 : 0);
   if (targets == 0) {
@@ -101,9 +107,12 @@ void restore(Context& context, Call& call, const Reply& reply) {
   context.long_requests.submit([&context, request = *std::move(request), reply] {
     const uint64_t task =
         context.tasks.begin("restore", request.collection.value_or("all collections"));
-    auto outcome = context.db.restore(request, [&context, task](uint64_t done, uint64_t total) {
+    const auto progress = [&context, task](uint64_t done, uint64_t total) -> Status {
       context.tasks.progress(task, done, total);
-    });
+      if (!context.stopping) return {};
+      return {Code::kUnavailable, "the server is stopping: nothing was restored"};
+    };
+    auto outcome = context.db.restore(request, progress);
     context.tasks.end(task, outcome.ok() ? Status() : outcome.error().clone());
     reply(outcome.ok() ? answer_of(*outcome)
                        : refusal(request.collection.value_or(""), outcome.error()));

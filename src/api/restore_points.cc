@@ -35,7 +35,12 @@ void write_moments(JsonWriter& json, const HistoryInfo& history) {
 
 Result<Answer> get_restore_points(Context& context, Call& call) {
   const std::string* only = call.parameter("collection");
-  if (only != nullptr) {
+  const std::vector<DroppedCollection> dropped = context.db.dropped();
+  const bool was = only != nullptr && std::any_of(dropped.begin(), dropped.end(),
+                                                  [only](const DroppedCollection& gone) {
+                                                    return gone.config.name == *only;
+                                                  });
+  if (only != nullptr && !was) {
     TRY_ASSIGN([[maybe_unused]] const auto found, context.db.find(*only));
   }
   JsonWriter list;
@@ -70,7 +75,7 @@ Result<Answer> get_restore_points(Context& context, Call& call) {
   json.begin_object().key("collections").raw(list.text());
   json.key("restore_points").raw(map.text());
   json.key("dropped").begin_array();
-  for (const DroppedCollection& gone : context.db.dropped()) {
+  for (const DroppedCollection& gone : dropped) {
     if (only != nullptr && gone.config.name != *only) continue;
     json.begin_object().field("collection", gone.config.name);
     json.field("created_at", gone.config.created_at);

@@ -77,7 +77,7 @@ TEST_F(RestoreTest, RefusalsSayWhatIsWrong) {
   EXPECT_EQ(early.status, 422);
   EXPECT_EQ(at(early, "/error"), R"("restore_failed")");
   EXPECT_EQ(at(early, "/code"), "(none)");
-  EXPECT_NE(early.body.find("docs: collection 'docs' was made later"), std::string::npos)
+  EXPECT_NE(early.body.find("docs: there was no collection 'docs' at that time"), std::string::npos)
       << early.body;
   EXPECT_TRUE(has("1"));
   EXPECT_EQ(at(call("tasks"), "/tasks/0/state"), R"("failed")");

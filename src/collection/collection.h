@@ -126,8 +126,9 @@ struct RestoreResult {
   uint64_t points = 0;
 };
 
-/// Called now and then with the log records applied and those that there are to apply.
-using RestoreProgress = std::function<void(uint64_t done, uint64_t total)>;
+/// Called now and then with the log records applied and those that there are to apply; an error
+/// ends the restore, and nothing has changed.
+using RestoreProgress = std::function<Status(uint64_t done, uint64_t total)>;
 
 /// What can be restored.
 struct HistoryInfo {

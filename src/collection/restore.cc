@@ -40,8 +40,7 @@ StateSource CollectionImpl::state_source(const RestoreProgress& progress) const 
       const MutexLock lock(mutex_);
       if (closing_) return {Code::kUnavailable, "the collection is closing"};
     }
-    if (progress) progress(done, total);
-    return {};
+    return progress ? progress(done, total) : Status();
   };
   return source;
 }
@@ -51,6 +50,10 @@ Result<LogMoment> CollectionImpl::find_lsn(Lsn lsn, const HistoryInfo& history) 
     return Status(Code::kInvalidArgument, "LSN " + std::to_string(lsn) +
                                               " is yet to come: the newest is " +
                                               std::to_string(history.newest.lsn));
+  }
+  if (lsn < history.oldest.lsn) {
+    return Status(Code::kNotFound, "the history of collection '" + config_.name +
+                                       "' begins with LSN " + std::to_string(history.oldest.lsn));
   }
   LogMoment moment{lsn, 0};
   if (lsn == 0) return moment;

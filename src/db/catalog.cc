@@ -21,6 +21,7 @@ Status Catalog::apply(const LogRecord& record) {
       TRY_ASSIGN(CollectionConfig config, decode_config(as_text(record.payload)));
       std::string name = config.name;
       dropped_.erase(config.uuid);
+      lives_[config.uuid].push_back({.from_micros = record.unix_micros});
       collections_.insert_or_assign(std::move(name), std::move(config));
       return {};
     }
@@ -38,6 +39,7 @@ Status Catalog::apply(const LogRecord& record) {
       const std::string_view uuid = as_text(record.payload);
       std::erase_if(collections_, [&](auto& entry) {
         if (entry.second.uuid != uuid) return false;
+        lives_.at(entry.second.uuid).back().to_micros = record.unix_micros;
         dropped_[entry.second.uuid] = {std::move(entry.second), record.unix_micros};
         return true;
       });
@@ -46,6 +48,7 @@ Status Catalog::apply(const LogRecord& record) {
     case Op::kPurge: {
       std::string uuid(as_text(record.payload));
       dropped_.erase(uuid);
+      lives_.erase(uuid);
       purged_.insert(std::move(uuid));
       return {};
     }

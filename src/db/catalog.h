@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -21,6 +22,11 @@ class Catalog {
   static Result<std::unique_ptr<Catalog>> open(FileSystem& files, std::string dir,
                                                CommitClock& clock);
 
+  /// When a collection was there: from a create to the drop after it.
+  struct Life {
+    uint64_t from_micros = 0;
+    uint64_t to_micros = ~uint64_t{0};  // it is there
+  };
   struct Dropped {
     CollectionConfig config;
     uint64_t unix_micros = 0;  // when
@@ -29,6 +35,8 @@ class Catalog {
   const std::map<std::string, CollectionConfig>& collections() const { return collections_; }
   /// By uuid. One that is created again, with its uuid, is not among them.
   const std::map<std::string, Dropped>& dropped() const { return dropped_; }
+  /// Of a collection, by uuid; several when it was dropped and brought back.
+  const std::vector<Life>& lives(const std::string& uuid) const { return lives_.at(uuid); }
   /// uuids of which nothing may be left.
   const std::set<std::string>& purged() const { return purged_; }
   /// Durable when they return ok. After an error the record is not there, unless certain() says
@@ -53,6 +61,7 @@ class Catalog {
   std::map<std::string, CollectionConfig> collections_;
   std::map<std::string, Dropped> dropped_;
   std::set<std::string> purged_;
+  std::map<std::string, std::vector<Life>> lives_;  // of all that are not purged
 };
 
 }  // namespace ferres

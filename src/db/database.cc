@@ -79,6 +79,10 @@ Status DatabaseImpl::tidy_folders() {
   for (const std::string& name : names) {
     // A known name with another config.json stays where it is: it is damage, not a leftover.
     if (catalog_->collections().contains(name)) continue;
+    if (env_.files->exists(folder(name) + std::string(kUnfinishedFile))) {
+      TRY(env_.files->remove_tree(folder(name)));
+      continue;
+    }
     const std::string uuid = folder_uuid(name);
     log_warning("folder.unknown", {{"folder", name}, {"uuid", uuid}});
     TRY(move_to_dropped(name, uuid));
@@ -226,7 +230,8 @@ Status DatabaseImpl::drop(const std::string& name, bool purge_too) {
   if (const Status moved = move_to_dropped(name, config.uuid); !moved.ok()) {
     log_warning("folder.not_moved", {{"folder", name}, {"reason", std::string(moved.message())}});
   }
-  return purge_too || config.retention_days == 0u ? purge(config) : Status();
+  if (purge_too) return purge_dropped(name, Status());
+  return config.retention_days == 0u ? purge(config) : Status();
 }
 
 Status DatabaseImpl::checkpoint_all() {

@@ -60,9 +60,9 @@ class Database {
                            const std::function<Status(CollectionConfig&)>& change) = 0;
   /// In order of name.
   virtual std::vector<std::shared_ptr<Collection>> list() = 0;
-  /// Gone from every answer and from the live files at once. With `purge`, or when no history is
-  /// kept, it cannot be brought back; with `purge`, neither can those of the name that were dropped
-  /// before when there is none now.
+  /// Gone from every answer and from the live files at once. When no history is kept, it cannot be
+  /// brought back; with `purge`, neither can those of the name that were dropped before, whether
+  /// there is one now or not.
   virtual Status drop(const std::string& name, bool purge = false) = 0;
   /// Makes collections what they were (Collection::restore). A collection that was dropped since
   /// comes back, when no other has its name now. kNotFound, kConflict, kAlreadyExists when one

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -13,6 +14,10 @@
 #include "db/jobs.h"
 
 namespace ferres {
+
+/// In the folder of a collection that is being made from another one; a start removes such a
+/// folder.
+inline constexpr std::string_view kUnfinishedFile = "/UNFINISHED";
 
 /// 32 hex digits.
 std::string new_collection_uuid();
@@ -60,7 +65,12 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   // restore.cc
   struct Then;
   Result<Then> who_was(const std::string& name, const RestoreTarget& target);
-  Result<std::shared_ptr<Collection>> bring_back(const CollectionConfig& config);
+  bool lived(const std::string& uuid, uint64_t unix_micros);
+  Status reserve(const std::string& name);
+  void give_up(const std::string& name);
+  Result<RestoreResult> bring_back(const CollectionConfig& config, const RestoreTarget& target,
+                                   const RestoreProgress& progress);
+  Status move_back(const CollectionConfig& config);
   Result<RestoreResult> restore_one(const std::string& name, const RestoreTarget& target,
                                     const RestoreProgress& progress);
   Result<RestoreResult> restore_as(const std::string& name, const std::string& as,

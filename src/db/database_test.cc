@@ -233,8 +233,57 @@ TEST_F(DatabaseTest, EverythingGoesBackToOneMoment) {
   EXPECT_EQ((*database_->find("newer"))->stats().points, 1u);
 }
 
+TEST_F(DatabaseTest, AMomentIsOfTheCollectionThatLivedThen) {
+  put(**database_->create(config("a")), "first");
+  const RestoreTarget in_first = now();
+  ASSERT_TRUE(database_->drop("a").ok());
+  const RestoreTarget between = now();
+  put(**database_->create(config("a")), "second");
+  const RestoreTarget in_second = now();
+  ASSERT_TRUE(database_->drop("a").ok());
+  ASSERT_TRUE(database_->restore({in_first, "a", {}}, nullptr).ok());
+  EXPECT_TRUE((*database_->find("a"))->get("first", {}).ok());
+  EXPECT_EQ(database_->restore({between, "a", {}}, nullptr).error().code(), Code::kNotFound);
+  EXPECT_EQ(database_->restore({in_second, "a", {}}, nullptr).error().code(), Code::kConflict);
+  reopen();
+  ASSERT_TRUE(database_->restore({in_second, "a", "b"}, nullptr).ok());
+  EXPECT_TRUE((*database_->find("b"))->get("second", {}).ok());
+  EXPECT_TRUE((*database_->find("a"))->get("first", {}).ok());
+}
+
+TEST_F(DatabaseTest, ARestoreThatIsCutShortChangesNothing) {
+  put(**database_->create(config("a")), "p");
+  ASSERT_TRUE(database_->drop("a").ok());
+  const auto stop = [](uint64_t, uint64_t) { return Status(Code::kUnavailable, "enough"); };
+  const RestoreTarget target{.unix_micros = {}, .lsn = 1};
+  for (const std::optional<std::string>& as : {std::optional<std::string>(), {"b"}}) {
+    const auto outcome = database_->restore({target, "a", as}, stop);
+    EXPECT_EQ(outcome.error().message(), "enough");
+    EXPECT_TRUE(database_->list().empty());
+    EXPECT_EQ(database_->find(as.value_or("a")).error().code(), Code::kNotFound);
+    EXPECT_EQ(database_->dropped().size(), 1u);
+    EXPECT_EQ(posix_files().list(options_.dir + "/dropped")->size(), 1u);
+    EXPECT_TRUE(posix_files().list(options_.dir + "/collections")->empty());
+  }
+  ASSERT_TRUE(database_->restore({target, "a", {}}, nullptr).ok());
+}
+
+TEST_F(DatabaseTest, AFolderThatIsNotFinishedIsRemovedByAStart) {
+  ASSERT_TRUE(database_->close().ok());
+  database_.reset();
+  FileSystem& files = posix_files();
+  const std::string folder = options_.dir + "/collections/half";
+  ASSERT_TRUE(files.make_dirs(folder).ok());
+  ASSERT_TRUE(write_file_atomic(files, folder + "/UNFINISHED", {}).ok());
+  open();
+  EXPECT_FALSE(files.exists(folder));
+  EXPECT_TRUE(files.list(options_.dir + "/dropped")->empty());
+}
+
 TEST_F(DatabaseTest, WhatIsPurgedLeavesNothing) {
   FileSystem& files = posix_files();
+  put(**database_->create(config("a")), "before");
+  ASSERT_TRUE(database_->drop("a").ok());
   put(**database_->create(config("a")), "p");
   ASSERT_TRUE(database_->drop("a", true).ok());
   CollectionConfig forgetful = config("b");

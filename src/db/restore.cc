@@ -10,11 +10,6 @@ namespace {
 
 constexpr uint64_t kMicrosPerDay = 86'400'000'000;
 
-/// A target that is a time, at or after which nothing of the collection was there yet.
-bool before(const RestoreTarget& target, const CollectionConfig& config) {
-  return target.unix_micros && *target.unix_micros / 1'000'000 < config.created_at;
-}
-
 }  // namespace
 
 /// The collection that had a name at a moment.
@@ -26,33 +21,87 @@ struct DatabaseImpl::Then {
 Result<DatabaseImpl::Then> DatabaseImpl::who_was(const std::string& name,
                                                  const RestoreTarget& target) {
   auto living = find(name);
-  if (living.ok() && !before(target, (*living)->config())) return Then{*living, {}};
   if (!living.ok() && living.error().code() != Code::kNotFound) return std::move(living).error();
+  if (living.ok() && (!target.unix_micros || lived((*living)->config().uuid, *target.unix_micros)))
+    return Then{*living, {}};
   const std::vector<DroppedCollection> gone = dropped();
+  bool known = living.ok();
   for (auto at = gone.rbegin(); at != gone.rend(); ++at) {
-    if (at->config.name != name || before(target, at->config)) continue;
-    if (!target.unix_micros || *target.unix_micros < at->dropped_micros)
+    if (at->config.name != name) continue;
+    known = true;
+    if (!target.unix_micros || lived(at->config.uuid, *target.unix_micros))
       return Then{{}, at->config};
   }
-  if (!living.ok()) return std::move(living).error();
-  return Status(Code::kNotFound, "collection '" + name + "' was made later, at Unix second " +
-                                     std::to_string((*living)->config().created_at));
+  if (!known) return std::move(living).error();
+  return Status(Code::kNotFound, "there was no collection '" + name + "' at that time");
 }
 
-/// Puts a dropped collection back as it was when it was dropped.
-Result<std::shared_ptr<Collection>> DatabaseImpl::bring_back(const CollectionConfig& config) {
+bool DatabaseImpl::lived(const std::string& uuid, uint64_t unix_micros) {
   const MutexLock catalog_lock(catalog_mutex_);
-  TRY(admit(config.name));
-  if (!catalog_->dropped().contains(config.uuid) || !env_.files->exists(dropped_folder(config))) {
-    return Status(Code::kNotFound, "the history of collection '" + config.name + "' is gone");
+  if (catalog_->purged().contains(uuid)) return false;
+  const std::vector<Catalog::Life>& lives = catalog_->lives(uuid);
+  return std::any_of(lives.begin(), lives.end(), [unix_micros](const Catalog::Life& life) {
+    return life.from_micros <= unix_micros && unix_micros < life.to_micros;
+  });
+}
+
+/// Holds a name whose collection is on its way.
+Status DatabaseImpl::reserve(const std::string& name) {
+  TRY(admit(name));
+  const MutexLock lock(mutex_);
+  entries_[name].error =
+      Status(Code::kUnavailable, "collection '" + name + "' is being restored: try again later");
+  return {};
+}
+
+void DatabaseImpl::give_up(const std::string& name) {
+  const MutexLock lock(mutex_);
+  entries_.erase(name);
+}
+
+/// A dropped collection, restored: it is there again with the record that follows, and not before.
+Result<RestoreResult> DatabaseImpl::bring_back(const CollectionConfig& config,
+                                               const RestoreTarget& target,
+                                               const RestoreProgress& progress) {
+  {
+    const MutexLock catalog_lock(catalog_mutex_);
+    if (!catalog_->dropped().contains(config.uuid) || !env_.files->exists(dropped_folder(config))) {
+      return Status(Code::kNotFound, "the history of collection '" + config.name + "' is gone");
+    }
+    TRY(reserve(config.name));
+    const Status moved = move_back(config);
+    if (!moved.ok()) {
+      give_up(config.name);
+      return moved.clone();
+    }
   }
+  const auto restore = [&]() -> Result<RestoreResult> {
+    TRY_ASSIGN(const std::shared_ptr<Collection> collection,
+               Collection::open(env_, folder(config.name), config, options_.collection));
+    Result<RestoreResult> restored = collection->restore(target, progress);
+    const Status closed = collection->close(restored.ok());
+    if (restored.ok()) TRY(closed.clone());
+    return restored;
+  };
+  Result<RestoreResult> restored = restore();
+  const MutexLock catalog_lock(catalog_mutex_);
+  if (restored.ok()) {
+    auto entered = enter(config);
+    if (entered.ok()) return restored;
+    restored = std::move(entered).error();
+  }
+  if (env_.files->exists(folder(config.name))) move_to_dropped(config.name, config.uuid).ignore();
+  give_up(config.name);
+  return restored;
+}
+
+Status DatabaseImpl::move_back(const CollectionConfig& config) {
   if (env_.files->exists(folder(config.name))) {
     TRY(move_to_dropped(config.name, folder_uuid(config.name)));
   }
   TRY(env_.files->rename(dropped_folder(config), folder(config.name)));
   TRY(env_.files->sync_dir(options_.dir + "/collections"));
-  TRY(env_.files->sync_dir(options_.dir + "/dropped"));
-  return enter(config);
+  return env_.files->sync_dir(options_.dir + "/dropped");
 }
 
 Result<RestoreResult> DatabaseImpl::restore_one(const std::string& name,
@@ -65,10 +114,7 @@ Result<RestoreResult> DatabaseImpl::restore_one(const std::string& name,
                                        "' now: restore the old one under another name, by "
                                        "target_collection");
   }
-  TRY_ASSIGN(const std::shared_ptr<Collection> collection, bring_back(then.dropped));
-  auto restored = collection->restore(target, progress);
-  if (!restored.ok()) drop(name, false).ignore();
-  return restored;
+  return bring_back(then.dropped, target, progress);
 }
 
 Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const std::string& as,
@@ -84,11 +130,15 @@ Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const st
   TRY(validate_config(config));
   {
     const MutexLock catalog_lock(catalog_mutex_);
-    TRY(admit(as));
-    TRY(make_folder(config));
-    const MutexLock lock(mutex_);
-    entries_[as].error =
-        Status(Code::kUnavailable, "collection '" + as + "' is being restored: try again later");
+    TRY(reserve(as));
+    Status made = make_folder(config);
+    if (made.ok()) {
+      made = write_file_atomic(*env_.files, folder(as) + std::string(kUnfinishedFile), {});
+    }
+    if (!made.ok()) {
+      give_up(as);
+      return made;
+    }
   }
   const auto copy = [&]() -> Result<RestoreResult> {
     if (!living) {
@@ -102,15 +152,20 @@ Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const st
   };
   Result<RestoreResult> copied = copy();
   const MutexLock catalog_lock(catalog_mutex_);
+  const auto finish = [&]() REQUIRES(catalog_mutex_) -> Status {
+    TRY(env_.files->remove(folder(as) + std::string(kUnfinishedFile)));
+    TRY(env_.files->sync_dir(folder(as)));
+    TRY_ASSIGN([[maybe_unused]] const auto entered, enter(config));
+    return {};
+  };
   if (copied.ok()) {
-    auto entered = enter(config);
-    if (entered.ok()) return copied;
-    copied = std::move(entered).error();
+    Status finished = finish();
+    if (finished.ok()) return copied;
+    copied = std::move(finished);
   } else {
     env_.files->remove_tree(folder(as)).ignore();
   }
-  const MutexLock lock(mutex_);
-  entries_.erase(as);
+  give_up(as);
   return copied;
 }
 

@@ -151,6 +151,7 @@ Status serve(const Settings& settings) {
             {"storage_path", settings.storage_path},
             {"opened_ms", static_cast<double>(opened) / 1e6}});
   wait_for_signal();
+  context.stopping = true;
   const bool drained = (*server)->stop(settings.drain_seconds_max);
   if (!drained) log_warning("requests_cut", {{"after_seconds", settings.drain_seconds_max}});
   const Status closed = db->close();  // before the server: late replies still have their threads

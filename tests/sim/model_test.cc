@@ -380,6 +380,7 @@ class ModelRun {
     auto restored = collection()->restore(target, [&shown](uint64_t done, uint64_t total) {
       EXPECT_LE(done, total);
       ++shown;
+      return Status();
     });
     if (current.config.retention_days && !restored.ok()) {
       EXPECT_EQ(restored.error().code(), Code::kNotFound) << restored.error().message();
