@@ -19,6 +19,17 @@ std::vector<float> vector_of(Random& random) {
   return vector;
 }
 
+/// Ten points that carry the batch's number, and replace those of the batch 30 before.
+UpsertRequest batch_of_ten(int batch, Random& random) {
+  UpsertRequest request;
+  for (int i = 0; i < 10; ++i) {
+    request.points.push_back({std::to_string(batch % 30) + "-" + std::to_string(i), std::nullopt,
+                              vector_of(random), "{\"batch\":" + std::to_string(batch) + "}",
+                              std::nullopt});
+  }
+  return request;
+}
+
 class CollectionThreads : public ::testing::Test {
  protected:
   CollectionThreads() : commit_clock_(system_clock()) {
@@ -53,12 +64,7 @@ TEST_F(CollectionThreads, ReadersSeeWholeBatches) {
     Random random(role + 1);
     if (role == 0) {  // batches of ten points that carry the batch's number, replaced over and over
       for (int batch = 0; batch < 60; ++batch) {
-        UpsertRequest request;
-        for (int i = 0; i < 10; ++i) {
-          request.points.push_back({std::to_string(batch % 30) + "-" + std::to_string(i),
-                                    std::nullopt, vector_of(random),
-                                    "{\"batch\":" + std::to_string(batch) + "}", std::nullopt});
-        }
+        UpsertRequest request = batch_of_ten(batch, random);
         ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
         if (batch % 20 == 19) {
           ASSERT_TRUE(collection_->checkpoint().ok());
@@ -92,12 +98,7 @@ TEST_F(CollectionThreads, ReadersSeeWholeBatchesWhileItIsRestored) {
     Random random(role + 1);
     if (role == 0) {
       for (int batch = 0; batch < 60; ++batch) {
-        UpsertRequest request;
-        for (int i = 0; i < 10; ++i) {
-          request.points.push_back({std::to_string(batch % 30) + "-" + std::to_string(i),
-                                    std::nullopt, vector_of(random),
-                                    "{\"batch\":" + std::to_string(batch) + "}", std::nullopt});
-        }
+        UpsertRequest request = batch_of_ten(batch, random);
         EXPECT_TRUE(collection_->upsert(std::move(request)).ok());
       }
       done = true;

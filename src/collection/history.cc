@@ -163,7 +163,6 @@ Result<State> state_at(const StateSource& source, Lsn lsn) {
     if (state.partition != nullptr) break;
     std::erase(lsns, way.checkpoint_lsn);
   }
-  state.checkpoint_lsn = way.checkpoint_lsn;
   TRY(go(source, way, state));
   state.partition->publish(lsn);
   return state;

@@ -44,7 +44,6 @@ struct StateSource {
 /// A state and how it came about.
 struct State {
   std::unique_ptr<Partition> partition;  // published at the LSN asked for
-  Lsn checkpoint_lsn = 0;                // that it began with; 0: none
   uint64_t replayed = 0;                 // records
 };
 
