@@ -45,7 +45,8 @@ Result<uint64_t> unreachable_points(const ChurnWork& work, uint64_t points) {
   TRY_ASSIGN(const std::vector<Lsn> lsns, list_manifests(files, dir + "/checkpoints"));
   if (lsns.empty()) return Status(Code::kInternal, dir + ": no checkpoint");
   TRY_ASSIGN(const Manifest manifest, read_manifest(files, dir + "/checkpoints", lsns.back()));
-  TRY_ASSIGN(const auto partition, Partition::open(files, dir, work.config, &manifest));
+  TRY_ASSIGN(const auto partition,
+             Partition::open({&files, dir, work.config, 0}, {}, manifest.stores));
   const IndexStats stats = partition->derived().index->audit();
   if (stats.points != points) {
     return Status(Code::kInternal, fmt::format("{} points in the graph of a checkpoint with {}",

@@ -1,6 +1,6 @@
-// How log records change the partition's views. Deterministic in content: the same log gives the
-// same points, whatever slots they get. Records are applied by the lane, in LSN order, also during
-// recovery.
+// How a partition's views change with the log's records, which the lane applies in LSN order, also
+// during recovery. Deterministic in content: the same log gives the same points, whatever slots
+// they get.
 #include <algorithm>
 
 #include "base/epoch.h"
@@ -10,42 +10,13 @@ namespace ferres {
 
 static_assert(RecordHeap::kAlignment == SlotTable::kRecordAlignment);
 
-Result<uint64_t> Partition::apply(const LogRecord& record) {
-  if (record.lsn > SlotTable::kLsnMax) {
-    return Status(Code::kResourceExhausted,
-                  "a collection takes at most " + std::to_string(SlotTable::kLsnMax) + " writes");
-  }
+void Partition::begin_record(const LogRecord& record) {
   last_write_ = record.unix_micros;
   derived_.load()->payload->set_limit(payload_limit());
-  switch (static_cast<Op>(record.op)) {
-    case Op::kUpsert:
-      return apply_upsert(record);
-    case Op::kDelete:
-    case Op::kExpire:
-      return apply_delete(record);
-    case Op::kRestore:
-      break;  // history's matter (collection/history.h): a partition has one past
-  }
-  return Status(Code::kUnimplemented, "the log holds operation " + std::to_string(record.op) +
-                                          " at LSN " + std::to_string(record.lsn) +
-                                          ", which this server does not know");
 }
 
-Result<uint64_t> Partition::apply_upsert(const LogRecord& record) {
-  PointDecoder decoder(record.payload);
-  PointRecord point;
-  std::vector<float> vector;
-  uint64_t written = 0;
-  while (!decoder.done()) {
-    TRY(decoder.next(point, vector));
-    TRY(write_point(point, vector, record));
-    ++written;
-  }
-  return written;
-}
-
-Status Partition::write_point(const PointRecord& point, std::span<const float> vector,
-                              const LogRecord& record) {
+Status Partition::put_point(const PointRecord& point, std::span<const float> vector,
+                            const LogRecord& record) {
   Record written;
   written.ns = point.ns;
   written.id = point.id;
@@ -62,11 +33,11 @@ Status Partition::write_point(const PointRecord& point, std::span<const float> v
   return add(written, record.lsn, [&](Slot slot) { return vectors_->put(slot, vector); });
 }
 
-Status Partition::copy_point(const Partition& from, Slot slot) {
+Status Partition::copy_point(const Partition& from, Slot slot, Lsn born) {
   const SlotTable::View view = from.slots().view();
   if (!view.living(slot)) return {};
   TRY_ASSIGN(const Record record, from.heap().read(view.record(slot)));
-  return add(record, view.born(slot),
+  return add(record, born == 0 ? view.born(slot) : born,
              [&](Slot copy) { return vectors_->copy(copy, from.vectors(), slot); });
 }
 
@@ -89,30 +60,67 @@ Status Partition::add(const Record& point, Lsn born, PutVector&& put_vector) {
     if (point.has_vector) derived->tail.push(slot);
   }
   ++live_;
-  if (has_ttl) ++ttl_points_;
+  if (has_ttl) {
+    ++ttl_points_;
+    expects_expiry(point.expires_micros);
+  }
   if (old) kill(*old, born, slots_->view().traits(*old).has_ttl);
   return {};
 }
 
-Result<uint64_t> Partition::apply_delete(const LogRecord& record) {
+Result<bool> Partition::remove_point(std::string_view sid, const LogRecord& record) {
   const bool expire = static_cast<Op>(record.op) == Op::kExpire;
-  TRY_ASSIGN(const std::vector<std::string_view> ids, decode_ids(record.payload));
+  TRY_ASSIGN(const std::optional<Slot> slot, find_living(sid, hash_of(sid)));
+  if (!slot) return false;
+  const SlotTable::View view = slots_->view();
+  TRY_ASSIGN(const bool is_over, over(*slot, record.unix_micros));
+  // An expired point is already gone for users, and one replaced since its expiry was found is not
+  // expired: each record removes only its own kind.
+  if (is_over != expire) return false;
+  kill(*slot, record.lsn, view.traits(*slot).has_ttl);
+  return true;
+}
+
+Result<bool> Partition::over(Slot slot, uint64_t now_micros) const {
+  const SlotTable::View view = slots_->view();
+  if (!view.traits(slot).has_ttl) return false;
+  TRY_ASSIGN(const Record point, heap_->read(view.record(slot)));
+  return point.expires_micros <= now_micros;
+}
+
+Result<uint64_t> Partition::points_at(uint64_t now_micros) const {
+  if (ttl_points() == 0) return live_points();
+  const SlotTable::View view = slots_->view();
+  uint64_t points = 0;
+  for (Slot slot = 0; slot < view.count(); ++slot) {
+    if (!view.living(slot)) continue;
+    TRY_ASSIGN(const bool is_over, over(slot, now_micros));
+    if (!is_over) ++points;
+  }
+  return points;
+}
+
+Result<std::vector<Slot>> Partition::living_of(std::string_view ns) const {
+  const SlotTable::View view = slots_->view();
+  const uint32_t tag = namespace_tag(ns);
+  std::vector<Slot> found;
+  for (Slot slot = 0; slot < view.count(); ++slot) {
+    if (!view.living(slot) || view.traits(slot).ns_tag != tag) continue;
+    TRY_ASSIGN(const Record point, heap_->read(view.record(slot)));
+    if (point.ns == ns) found.push_back(slot);
+  }
+  return found;
+}
+
+/// Expired points too: there is nobody else to remove them when the namespace is gone.
+Result<uint64_t> Partition::remove_namespace(std::string_view ns, const LogRecord& record) {
+  TRY_ASSIGN(const std::vector<Slot> points, living_of(ns));
+  const SlotTable::View view = slots_->view();
   uint64_t removed = 0;
-  for (const std::string_view sid : ids) {
-    TRY_ASSIGN(const std::optional<Slot> slot, find_living(sid, hash_of(sid)));
-    if (!slot) continue;
-    const SlotTable::View view = slots_->view();
-    const bool has_ttl = view.traits(*slot).has_ttl;
-    bool over = false;
-    if (has_ttl) {
-      TRY_ASSIGN(const Record point, heap_->read(view.record(*slot)));
-      over = point.expires_micros <= record.unix_micros;
-    }
-    // An expired point is already gone for users, and one replaced since its expiry was found is
-    // not expired: each record removes only its own kind.
-    if (over != expire) continue;
-    kill(*slot, record.lsn, has_ttl);
-    ++removed;
+  for (const Slot slot : points) {
+    TRY_ASSIGN(const bool is_over, over(slot, record.unix_micros));
+    if (!is_over) ++removed;
+    kill(slot, record.lsn, view.traits(slot).has_ttl);
   }
   return removed;
 }
@@ -236,15 +244,30 @@ Result<size_t> Partition::link(Derived& derived, size_t max, Executor& executor)
   return front.size();
 }
 
+void Partition::expects_expiry(uint64_t micros) const {
+  uint64_t known = expiry_.load();
+  while (micros < known && !expiry_.compare_exchange_weak(known, micros)) {
+  }
+}
+
 Result<std::vector<std::string>> Partition::expired(uint64_t now_micros, size_t max) const {
   std::vector<std::string> ids;
-  if (ttl_points() == 0) return ids;
+  if (now_micros < expiry_micros()) return ids;
+  // Found anew, beside the lane, which says what comes meanwhile.
+  const uint64_t known = expiry_.exchange(~uint64_t{0});
   const SlotTable::View view = slots_->view();
+  uint64_t next = ~uint64_t{0};
   for (Slot slot = 0; slot < view.count() && ids.size() < max; ++slot) {
     if (!view.living(slot) || !view.traits(slot).has_ttl) continue;
-    TRY_ASSIGN(const Record record, heap_->read(view.record(slot)));
-    if (record.expires_micros <= now_micros) ids.push_back(storage_id(record.ns, record.id));
+    auto record = heap_->read(view.record(slot));
+    if (!record.ok()) {
+      expects_expiry(known);
+      return std::move(record).error();
+    }
+    next = std::min(next, record->expires_micros);
+    if (record->expires_micros <= now_micros) ids.push_back(storage_id(record->ns, record->id));
   }
+  expects_expiry(ids.size() == max ? known : next);
   return ids;
 }
 

@@ -3,7 +3,8 @@
 // nothing. The queries are those that people asked; before there are enough of them, points of the
 // collection, searched for as if they were not in it. (That takes a little more than new queries
 // do: the edges that led past such a point, or through it, are not mended.) Searches with a
-// target_recall ask for it; it runs in short tasks between others, a query each.
+// target_recall ask for it; it runs in short tasks between others, a query each. Of several
+// partitions the largest is measured: smaller ones need less.
 #include <algorithm>
 
 #include "base/epoch.h"
@@ -44,6 +45,7 @@ struct CollectionImpl::Calibration {
   uint32_t samples;                         // left
   std::vector<std::vector<float>> queries;  // the last `samples` are left; empty: points are drawn
   uint64_t queries_seen = 0;
+  uint64_t points = 0;  // that it is measured among
   Random random;
   std::vector<uint32_t> efs;
   std::vector<uint64_t> found;  // neighbours, for each ef
@@ -72,11 +74,9 @@ Slot CollectionImpl::draw_point(Calibration& calibration, const ReadFilter& filt
 }
 
 /// One query's share of the curve.
-Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
-  const EpochGuard guard;
-  const Partition& partition = this->partition();
-  ReadFilter filter(partition, partition.visible_lsn(), env_.clock->unix_micros(), std::nullopt,
-                    nullptr);
+Status CollectionImpl::calibrate_on_one(Calibration& calibration, const Partition& partition,
+                                        Lsn pinned) const {
+  ReadFilter filter(partition, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
   filter.require_vector();
   const ANNIndex& index = *partition.derived().index;
   SearchParams params;
@@ -117,15 +117,15 @@ Status CollectionImpl::calibrate_on_one(Calibration& calibration) const {
 Status CollectionImpl::calibrate_on_some(Calibration& calibration, uint32_t samples) {
   for (; samples > 0 && calibration.samples > 0; --samples) {
     TRY(failure());
-    TRY(calibrate_on_one(calibration));
+    TRY(read_largest([&](const Partition& partition, Lsn pinned) {
+      calibration.points = partition.live_points();
+      return calibrate_on_one(calibration, partition, pinned);
+    }));
     --calibration.samples;
   }
   if (calibration.samples > 0 || calibration.wanted == 0) return {};
   RecallCurve curve;
-  {
-    const EpochGuard guard;
-    curve.points = partition().live_points();
-  }
+  curve.points = calibration.points;
   curve.queries = calibration.queries_seen;
   for (size_t i = 0; i < calibration.efs.size(); ++i) {
     curve.places.push_back({calibration.efs[i], static_cast<double>(calibration.found[i]) /

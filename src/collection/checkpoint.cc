@@ -15,7 +15,7 @@ constexpr size_t kExpirePerRecord = 10'000;
 
 bool CollectionImpl::dirty() const {
   const EpochGuard guard;
-  return partition().visible_lsn() > checkpoint_lsn_ || unsaved_work_;
+  return in_force_.load()->visible_lsn() > checkpoint_lsn_ || unsaved_work_;
 }
 
 bool CollectionImpl::checkpoint_due() const {
@@ -35,7 +35,7 @@ void CollectionImpl::begin_checkpoint() {
   }
   last_checkpoint_micros_ = env_.clock->unix_micros();
   unsaved_work_ = false;
-  if (Status status = partition_->begin_checkpoint(); !status.ok()) {
+  if (Status status = partitions_->begin_checkpoint(); !status.ok()) {
     unsaved_work_ = true;
     const MutexLock lock(mutex_);
     checkpoint_status_ = std::move(status);
@@ -45,8 +45,8 @@ void CollectionImpl::begin_checkpoint() {
   }
   checkpoint_running_ = true;
   Manifest manifest;
-  manifest.lsn = partition_->visible_lsn();
-  manifest.unix_micros = partition_->last_write_micros();
+  manifest.lsn = partitions_->visible_lsn();
+  manifest.unix_micros = partitions_->last_write_micros();
   // Tidied up since the last one, it may have the LSN of that, and takes its place.
   const bool again = !checkpoints_.empty() && checkpoints_.back().lsn == manifest.lsn;
   manifest.restored = manifest.lsn == restored_lsn_ || (again && checkpoints_.back().restored);
@@ -57,13 +57,9 @@ void CollectionImpl::begin_checkpoint() {
 
 void CollectionImpl::write_checkpoint(Manifest manifest) {
   auto result = std::make_unique<CheckpointResult>();
-  auto stores = partition_->write_checkpoint();
-  if (stores.ok()) {
-    manifest.stores = *std::move(stores);
+  result->status = partitions_->write_checkpoint(manifest);
+  if (result->status.ok())
     result->status = write_manifest(*env_.files, manifest_dir_of(dir_), manifest);
-  } else {
-    result->status = std::move(stores).error();
-  }
   result->manifest = std::move(manifest);
   {
     const MutexLock lock(mutex_);
@@ -80,16 +76,16 @@ void CollectionImpl::finish_checkpoint() {
   }
   if (!result) return;
   checkpoint_running_ = false;
+  crowded_ = false;
   if (result->status.ok()) {
-    partition_->commit_checkpoint(result->manifest.stores);
+    partitions_->commit_checkpoint();
     checkpoint_lsn_ = result->manifest.lsn;
-    auditing_ = true;
     if (!checkpoints_.empty() && checkpoints_.back().lsn == checkpoint_lsn_)
       checkpoints_.pop_back();
     checkpoints_.push_back(std::move(result->manifest));
     result->status = trim_history();
   } else {
-    partition_->abort_checkpoint();
+    partitions_->abort_checkpoint();
     unsaved_work_ = true;
     checkpoint_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
     log_error("checkpoint.failed",
@@ -103,13 +99,31 @@ void CollectionImpl::finish_checkpoint() {
 
 /// Damaged points stop the collection before it answers from them; a damaged index is replaced.
 void CollectionImpl::repair_damage() {
-  if (Status damage = partition_->points_damage(); !damage.ok()) {
-    fail(std::move(damage));
-    return;
+  for (Part* const part : partitions_->open_parts()) {
+    Partition& partition = *part->partition.load();
+    if (Status damage = partition.points_damage(); !damage.ok()) return fail(std::move(damage));
+    if (!partition.derived_damaged() || checkpoint_running_) continue;
+    log_warning("index.rebuild", {{"collection", config_.name}});
+    if (Status status = partition.rebuild_derived(); !status.ok()) return fail(std::move(status));
+    part->changed = true;
+    unsaved_work_ = true;
   }
-  if (!partition_->derived_damaged() || checkpoint_running_) return;
-  log_warning("index.rebuild", {{"collection", config_.name}});
-  if (Status status = partition_->rebuild_derived(); !status.ok()) fail(std::move(status));
+}
+
+/// Whether there is something to do for an open partition that no write asks for.
+bool CollectionImpl::wants_care() const {
+  const std::shared_ptr<Partitions> partitions = newest();
+  if (partitions->open_count() > options_.open_partitions_max) return true;
+  const EpochGuard guard;  // a rebuild or a restore may be replacing what it looks at
+  for (const std::shared_ptr<Part>& part : partitions->all()) {
+    const Partition* const partition = part->partition.load();
+    if (partition == nullptr) continue;
+    if (partition->derived_damaged() || !partition->points_damage().ok()) return true;
+    if (partition->vectors().release_due()) return true;
+    // What readers were in the way of; or most slots are empty.
+    if (partition->dying_points() > 0 || part->wasteful_since != 0) return true;
+  }
+  return false;
 }
 
 /// Looks after a collection that nobody writes to.
@@ -121,30 +135,27 @@ void CollectionImpl::schedule_tick() {
       const MutexLock lock(base->mutex_);
       if (base->closing_) return;
     }
-    bool damaged = false;
-    bool release = false;
-    bool tidy = false;
-    {
-      const EpochGuard guard;  // a rebuild or a restore may be replacing what it looks at
-      const Partition& partition = base->partition();
-      damaged = partition.derived_damaged() || !partition.points_damage().ok();
-      release = partition.vectors().release_due();
-      // What readers were in the way of; or most slots are empty.
-      tidy = partition.dying_points() > 0 || base->wasteful_since_ != 0;
-    }
-    if (damaged || release || tidy || base->dirty()) base->wake();
+    if (base->wants_care() || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }
 
 void CollectionImpl::sweep_expired() {
   if (!failure().ok()) return;
+  const uint64_t now = env_.clock->unix_micros();
   std::vector<std::string> ids;
-  {
-    const EpochGuard guard;
-    auto expired = partition().expired(env_.clock->unix_micros(), kExpirePerRecord);
-    if (!expired.ok()) return fail(std::move(expired).error());
-    ids = *std::move(expired);
+  const auto look = [&](const Partition& partition, Lsn) -> Status {
+    TRY_ASSIGN(const std::vector<std::string> over,
+               partition.expired(now, kExpirePerRecord - ids.size()));
+    ids.insert(ids.end(), over.begin(), over.end());
+    return {};
+  };
+  const std::shared_ptr<Partitions> partitions = newest();
+  for (const std::shared_ptr<Part>& part : partitions->all()) {
+    if (ids.size() == kExpirePerRecord) break;
+    if (part->ttl_points == 0 || part->expiry_micros > now) continue;
+    if (Status status = read_part(*partitions, *part, true, look); !status.ok())
+      return fail(std::move(status));
   }
   if (ids.empty()) return;
   PendingWrite write;

@@ -100,6 +100,12 @@ Result<DeleteResult> Collection::remove(DeleteRequest request) {
   return waiter.wait();
 }
 
+Result<DeleteResult> Collection::drop_namespace(const std::string& ns) {
+  Waiter<DeleteResult> waiter(executor());
+  drop_namespace(ns, waiter.callback());
+  return waiter.wait();
+}
+
 Result<std::shared_ptr<Collection>> Collection::open(const Environment& env, std::string dir,
                                                      CollectionConfig config,
                                                      const CollectionOptions& options) {
@@ -136,7 +142,7 @@ Status CollectionImpl::recover() {
                                }
                                if (restored) return {};
                                TRY_ASSIGN([[maybe_unused]] const uint64_t count,
-                                          checkpoint.partition->apply(record));
+                                          checkpoint.partitions->apply(record));
                                return {};
                              }));
   const Lsn last = log_->last_lsn();
@@ -147,13 +153,19 @@ Status CollectionImpl::recover() {
   }
   if (restored) {
     TRY_ASSIGN(State state, state_at(state_source(), last));
-    checkpoint.partition = std::move(state.partition);
+    checkpoint.partitions = std::move(state.partitions);
   }
-  checkpoint.partition->publish(last);
+  checkpoint.partitions->publish(last);
+  if (checkpoint.partitions->isolated() != options_.isolate_namespaces) {
+    TRY_ASSIGN(checkpoint.partitions, convert(state_source(), *checkpoint.partitions));
+    unsaved_work_ = true;
+    const MutexLock lock(mutex_);
+    if (options_.background) ++checkpoints_wanted_;
+  }
   checkpoint_lsn_ = checkpoint.lsn;
-  put_in_force(std::move(checkpoint.partition));
+  put_in_force(std::move(checkpoint.partitions));
   env_.commit_clock->advance_past(
-      std::max(log_->last_unix_micros(), partition_->last_write_micros()));
+      std::max(log_->last_unix_micros(), partitions_->last_write_micros()));
   TRY(list_checkpoints());
   last_checkpoint_micros_ = env_.clock->unix_micros();
   if (options_.background) {
@@ -194,7 +206,7 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
   }
   if (write.payload.empty() || (request.atomic && !result.failed.empty())) {
     const EpochGuard guard;
-    result.lsn = partition().visible_lsn();
+    result.lsn = in_force_.load()->visible_lsn();
     return done(std::move(result));
   }
   write.done = [result = std::move(result), done = std::move(done)](Status status, Lsn lsn,

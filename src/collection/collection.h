@@ -117,6 +117,7 @@ struct SearchResult {
 struct RestoreTarget {
   std::optional<uint64_t> unix_micros;  // what was written then or before
   std::optional<Lsn> lsn;
+  std::optional<std::string> ns = {};  // of this namespace alone; empty: of the points without one
 };
 
 struct RestoreResult {
@@ -139,6 +140,11 @@ struct HistoryInfo {
   Moment oldest;  // {0, 0}: everything since the collection was made
   Moment newest;
   std::vector<Moment> checkpoints;  // ascending; restoring to soon after one is fast
+};
+
+struct NamespaceInfo {
+  std::string ns;  // empty: the points that have none
+  uint64_t points = 0;
 };
 
 struct CollectionStats {
@@ -178,6 +184,11 @@ struct CollectionOptions {
   uint64_t history_checkpoint_bytes = 256ull << 20;
   /// About how much the payload index may take; 0: a quarter of vectors and links, at least 64 MiB.
   uint64_t payload_bytes_max = 0;
+  /// Each namespace gets page files of its own, which are opened when they are needed. Collections
+  /// that are kept in another way are converted when they are opened.
+  bool isolate_namespaces = false;
+  /// About so many of them are open at once.
+  size_t open_partitions_max = 256;
   /// A collection with fewer slots is not worth shrinking when most of its points are gone.
   uint64_t shrink_slots_min = 8192;
   bool background = true;  // false: no checkpoints or linking but by checkpoint(), link()
@@ -216,6 +227,12 @@ class Collection {
   Result<UpsertResult> upsert(UpsertRequest request);
   Result<DeleteResult> remove(DeleteRequest request);
 
+  /// All points of a namespace, at once; empty: of none.
+  virtual void drop_namespace(const std::string& ns, DeleteCallback done) = 0;
+  Result<DeleteResult> drop_namespace(const std::string& ns);
+  /// Those that have points, in order of name.
+  virtual Result<std::vector<NamespaceInfo>> namespaces() = 0;
+
   virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
@@ -242,6 +259,9 @@ class Collection {
   virtual Result<HistoryInfo> history() = 0;
   /// Removes history that retention_days no longer covers.
   virtual Status trim() = 0;
+  /// Removes all history, and waits: nothing from before now can be restored. kConflict while it is
+  /// being read.
+  virtual Status forget() = 0;
   /// Removes the points whose time to live is over, by expire records; they are hidden already.
   virtual void sweep_expired() = 0;
   /// True when something was written or tidied up that no checkpoint holds.

@@ -12,13 +12,13 @@ namespace {
 constexpr size_t kCopyBytes = 1 << 20;
 constexpr uint64_t kProgressEvery = 256;  // records
 
-/// Records that lead from one state to another, none of them a restore.
+/// Records that lead from one state to another, none of them a restore of all points.
 struct Stretch {
   Lsn from = 0;
   Lsn to = 0;
 };
 
-/// What the last restore record in a range says.
+/// What the last record in a range says that restores all points.
 struct Restore {
   Lsn lsn = 0;
   uint64_t unix_micros = 0;
@@ -38,12 +38,12 @@ Result<std::optional<Restore>> last_restore(const StateSource& source, Lsn from,
   TRY(read_log(*source.files, log_dir_of(source.dir), from, to,
                [&found](const LogRecord& record) -> Status {
                  if (static_cast<Op>(record.op) != Op::kRestore) return {};
-                 TRY_ASSIGN(const Lsn from_lsn, decode_restore(record.payload));
-                 if (from_lsn >= record.lsn) {
+                 TRY_ASSIGN(const RestoreRecord restore, decode_restore(record.payload));
+                 if (restore.source >= record.lsn) {
                    return {Code::kCorruption, "the record of LSN " + std::to_string(record.lsn) +
                                                   " restores what comes after it"};
                  }
-                 found = Restore{record.lsn, record.unix_micros, from_lsn};
+                 if (!restore.ns) found = Restore{record.lsn, record.unix_micros, restore.source};
                  return {};
                }));
   return found;
@@ -84,40 +84,57 @@ Status copy_file(FileSystem& files, const std::string& from, const std::string& 
   return out->sync();
 }
 
+std::string folder_of_file(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
 Status copy_page_files(const StateSource& source, const Manifest& manifest) {
   for (const StoreManifest& store : manifest.stores) {
     for (const PageFileEntry& file : store.files) {
-      TRY(copy_file(*source.files, source.dir + "/" + file.name,
-                    source.copy_dir + "/" + file.name));
+      const std::string to = source.copy_dir + "/" + file.name;
+      TRY(source.files->make_dirs(folder_of_file(to)));
+      TRY(copy_file(*source.files, source.dir + "/" + file.name, to));
+      TRY(source.files->sync_dir(folder_of_file(to)));
     }
   }
-  return source.files->sync_dir(source.copy_dir);
+  return {};
 }
 
-Result<std::unique_ptr<Partition>> open_manifest(const StateSource& source, Lsn lsn) {
+PartitionSetup setup_of(const StateSource& source) {
+  return {source.files, source.copy_dir.empty() ? source.dir : source.copy_dir, source.config,
+          source.payload_bytes_max};
+}
+
+Result<std::shared_ptr<Partitions>> open_manifest(const StateSource& source, Lsn lsn) {
   TRY_ASSIGN(const Manifest manifest,
              read_manifest(*source.files, manifest_dir_of(source.dir), lsn));
-  const bool copy = !source.copy_dir.empty();
-  if (copy) TRY(copy_page_files(source, manifest));
-  return Partition::open(*source.files, copy ? source.copy_dir : source.dir, source.config,
-                         &manifest, source.payload_bytes_max);
+  if (!source.copy_dir.empty()) TRY(copy_page_files(source, manifest));
+  return Partitions::open(setup_of(source), &manifest, source.isolated);
 }
 
 /// The checkpoint of that LSN, or the empty state; none, and said so, when it is damaged.
-Result<std::unique_ptr<Partition>> open_checkpoint(const StateSource& source, Lsn lsn) {
-  if (lsn == 0) {
-    const std::string& dir = source.copy_dir.empty() ? source.dir : source.copy_dir;
-    return Partition::open(*source.files, dir, source.config, nullptr, source.payload_bytes_max);
-  }
-  auto partition = open_manifest(source, lsn);
-  if (partition.ok()) {
-    (*partition)->publish(lsn);
-    return partition;
-  }
-  if (partition.error().code() != Code::kCorruption) return std::move(partition).error();
+Result<std::shared_ptr<Partitions>> open_checkpoint(const StateSource& source, Lsn lsn) {
+  if (lsn == 0) return Partitions::open(setup_of(source), nullptr, source.isolated);
+  auto partitions = open_manifest(source, lsn);
+  if (partitions.ok() || partitions.error().code() != Code::kCorruption) return partitions;
   log_error("checkpoint.damaged", {{"collection", source.config.name},
-                                   {"reason", std::string(partition.error().message())}});
-  return std::unique_ptr<Partition>();
+                                   {"reason", std::string(partitions.error().message())}});
+  return std::shared_ptr<Partitions>();
+}
+
+/// What a record of a stretch does.
+Status follow(const StateSource& source, const LogRecord& record, Partitions& partitions) {
+  if (static_cast<Op>(record.op) != Op::kRestore) {
+    TRY_ASSIGN([[maybe_unused]] const uint64_t count, partitions.apply(record));
+    return {};
+  }
+  TRY_ASSIGN(const RestoreRecord restore, decode_restore(record.payload));
+  StateSource beside = source;
+  beside.isolated = partitions.isolated();
+  TRY_ASSIGN(const State old, state_at(beside, restore.source));
+  TRY_ASSIGN([[maybe_unused]] const uint64_t points,
+             partitions.restore_namespace(restore.ns.value_or(""), *old.partitions, record));
+  return {};
 }
 
 Status go(const StateSource& source, const Way& way, State& state) {
@@ -127,10 +144,10 @@ Status go(const StateSource& source, const Way& way, State& state) {
   for (size_t left = way.stretches.size(); left > 0; --left) {
     if (left < way.stretches.size()) {
       const Restore& restore = way.restores[left - 1];
-      state.partition->publish_restored(restore.lsn, restore.unix_micros);
+      state.partitions->publish_restored(restore.lsn, restore.unix_micros);
     }
     const auto apply = [&](const LogRecord& record) -> Status {
-      TRY_ASSIGN([[maybe_unused]] const uint64_t count, state.partition->apply(record));
+      TRY(follow(source, record, *state.partitions));
       if (source.progress && state.replayed % kProgressEvery == 0)
         TRY(source.progress(state.replayed, total));
       ++state.replayed;
@@ -148,8 +165,8 @@ Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source) {
   TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*source.files, manifest_dir_of(source.dir)));
   for (;; lsns.pop_back()) {
     const Lsn lsn = lsns.empty() ? 0 : lsns.back();
-    TRY_ASSIGN(std::unique_ptr<Partition> partition, open_checkpoint(source, lsn));
-    if (partition != nullptr) return OpenedCheckpoint{std::move(partition), lsn};
+    TRY_ASSIGN(std::shared_ptr<Partitions> partitions, open_checkpoint(source, lsn));
+    if (partitions != nullptr) return OpenedCheckpoint{std::move(partitions), lsn};
   }
 }
 
@@ -159,12 +176,15 @@ Result<State> state_at(const StateSource& source, Lsn lsn) {
   Way way;
   for (;;) {
     TRY_ASSIGN(way, find_way(source, lsns, lsn));
-    TRY_ASSIGN(state.partition, open_checkpoint(source, way.checkpoint_lsn));
-    if (state.partition != nullptr) break;
+    TRY_ASSIGN(state.partitions, open_checkpoint(source, way.checkpoint_lsn));
+    if (state.partitions != nullptr) break;
     std::erase(lsns, way.checkpoint_lsn);
   }
   TRY(go(source, way, state));
-  state.partition->publish(lsn);
+  state.partitions->publish(lsn);
+  if (state.partitions->isolated() != source.isolated) {
+    TRY_ASSIGN(state.partitions, convert(source, *state.partitions));
+  }
   return state;
 }
 

@@ -1,4 +1,4 @@
-// The collection as built: one partition behind a lane. Private to src/collection.
+// The collection as built: its partitions behind a lane. Private to src/collection.
 //
 // The lane is a queue on the executor, not a thread: whoever finds it idle submits one task, which
 // runs rounds until nothing is left. A round takes the waiting writes, makes them durable with one
@@ -14,10 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "base/epoch.h"
 #include "base/mutex.h"
 #include "collection/collection.h"
 #include "collection/history.h"
-#include "collection/partition.h"
+#include "collection/partitions.h"
 #include "collection/planner.h"
 #include "collection/query_sample.h"
 #include "collection/read_filter.h"
@@ -51,6 +52,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void configure(CollectionConfig config) override;
   void upsert(UpsertRequest request, UpsertCallback done) override;
   void remove(DeleteRequest request, DeleteCallback done) override;
+  void drop_namespace(const std::string& ns, DeleteCallback done) override;
+  Result<std::vector<NamespaceInfo>> namespaces() override;
   Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
@@ -64,6 +67,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                                 const std::string& dir, const RestoreProgress& progress) override;
   Result<HistoryInfo> history() override;
   Status trim() override;
+  Status forget() override;
   void sweep_expired() override;
   bool dirty() const override;
   Status close(bool checkpoint) override;
@@ -74,12 +78,32 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
  private:
   // read.cc, search.cc
   /// What reads look at, once a request: a restore replaces it.
-  const Partition& partition() const { return *in_force_.load(std::memory_order_acquire); }
+  std::shared_ptr<Partitions> newest() const {
+    const MutexLock lock(in_force_mutex_);
+    return newest_;
+  }
+  /// Each calls read(partition, pinned), which may answer what is visible at that LSN, under a
+  /// guard: where the points of a namespace are, if there are any; for each partition that has
+  /// points; for the largest one, if there is one.
+  template <class Read>
+  Status read_namespace(std::string_view ns, const Read& read);
+  template <class Read>
+  Status read_each(const Read& read);
+  template <class Read>
+  Status read_largest(const Read& read);
+  /// Of the namespace that the request or its filter names, or of all.
+  template <class Read>
+  Status read_of(const std::optional<std::string>& ns, const Predicate* filter, const Read& read);
+  template <class Read>
+  static Status read_whole(const Partitions& partitions, const Read& read);
+  template <class Read>
+  Status read_part(const Partitions& partitions, Part& part, bool keep, const Read& read);
   Result<Point> materialize(const Partition& partition, Slot slot, bool with_vector,
                             bool with_metadata) const;
-  Result<std::span<const float>> query_vector(const Partition& partition,
-                                              const SearchRequest& request, Lsn pinned,
-                                              Slot* excluded, Point& stored) const;
+  Result<std::span<const float>> query_vector(const SearchRequest& request,
+                                              std::vector<float>& stored);
+  Status search_in(const Partition& partition, Lsn pinned, const SearchRequest& request,
+                   std::span<const float> query, SearchResult& result);
   bool few_match(const ReadFilter& filter) const;
   Status scan_all(std::span<const float> query, const SearchRequest& request,
                   const ReadFilter& filter, std::vector<Hit>& hits) const;
@@ -95,7 +119,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
 
   // calibrate.cc
   struct Calibration;
-  Status calibrate_on_one(Calibration& calibration) const;
+  Status calibrate_on_one(Calibration& calibration, const Partition& partition, Lsn pinned) const;
   Slot draw_point(Calibration& calibration, const ReadFilter& filter) const;
   Status calibrate_on_some(Calibration& calibration, uint32_t samples);
   void calibrate_in_background(std::shared_ptr<Calibration> calibration);
@@ -112,11 +136,22 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status commit(std::span<LogRecord> records);
   uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
   bool maintain(uint64_t upserted);
-  bool tidy_up(uint64_t upserted);
-  Status link_some(uint64_t upserted, bool* more);
-  Status build_some(uint64_t upserted, bool* more);
-  bool has_graph() const;
-  void audit_some();
+  /// What a round finds.
+  struct Round {
+    uint64_t upserted = 0;
+    bool linking = false;  // somebody waits in link_all()
+    bool waiting = false;  // writes do
+    bool closing = false;
+  };
+  bool tidy_up(const Round& round);
+  bool tidy_up(Part& part, const Round& round);
+  Status follow_config();
+  Status link_some(Part& part, const Round& round, bool* more);
+  Status build_some(Part& part, const Round& round, bool* more);
+  void linked_all();
+  void close_partitions();
+  bool has_graph(const Partition& partition) const;
+  void audit_some(Part& part);
   void fail(Status status);
   void refuse(Status status);
   Status failure() const;
@@ -128,6 +163,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void write_checkpoint(Manifest manifest);
   void finish_checkpoint();
   void schedule_tick();
+  bool wants_care() const;
   void repair_damage();
 
   // restore.cc
@@ -137,23 +173,26 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<LogMoment> find_lsn(Lsn lsn, const HistoryInfo& history) const;
   Result<LogMoment> find_time(uint64_t unix_micros, const HistoryInfo& history) const;
   Result<LogMoment> find_target(const RestoreTarget& target) const;
-  Result<RestoreResult> hand_over(State state, const LogMoment& source);
+  Result<RestoreResult> hand_over(State state, const LogMoment& source,
+                                  const std::optional<std::string>& ns);
   bool finish_restore();
-  void put_in_force(std::unique_ptr<Partition> next);
+  void put_in_force(std::shared_ptr<Partitions> next);
 
   // shrink.cc
   struct Shrink;
-  void begin_shrink();
+  void begin_shrink(Part& part);
   void shrink_in_background(std::shared_ptr<Shrink> shrink);
   Status shrink_some(Shrink& shrink, bool* ready) const;
   Status apply_log(Shrink& shrink, Lsn to) const;
   bool finish_shrink();
+  bool shrinks(const Part& part) const;
   void shrink_failed(const Status& status);
 
   // retention.cc
   Status list_checkpoints();
   Status trim_history();
   void trim_if_wanted();
+  void forget_if_wanted();
   std::vector<Lsn> checkpoints_to_keep() const;
   void count_history();
 
@@ -166,14 +205,14 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   // own synchronization
   /// In configs_, where older ones stay: their number is that of changes by hand.
   std::atomic<const CollectionConfig*> newest_config_;
-  std::atomic<const Partition*> in_force_{nullptr};  // partition_, for readers under a guard
+  std::atomic<const Partitions*> in_force_{nullptr};  // partitions_, for readers under a guard
+  mutable Mutex in_force_mutex_;
+  std::shared_ptr<Partitions> newest_ GUARDED_BY(in_force_mutex_);  // for those that may wait
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> log_bytes_{0};
-  std::atomic<bool> unsaved_work_{false};    // links or cleanup that no checkpoint holds
-  std::atomic<uint64_t> wasteful_since_{0};  // most slots are empty; 0: they are not
+  std::atomic<bool> unsaved_work_{false};  // links or cleanup that no checkpoint holds
   std::atomic<uint64_t> queries_{0};
-  std::atomic<int64_t> unreachable_{-1};  // points, of the last audit; below 0: none yet
   mutable Planner planner_;
   RecallCurves recall_curves_;
   QuerySample query_sample_;
@@ -204,29 +243,106 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   };
   std::unique_ptr<CheckpointResult> checkpoint_result_ GUARDED_BY(mutex_);  // from the writer
   struct RestoreReady {
-    std::unique_ptr<Partition> partition;
+    std::shared_ptr<Partitions> partitions;
     Lsn source_lsn = 0;
+    std::optional<std::string> ns;  // alone
     std::function<void(Result<RestoreResult>)> done;
   };
   std::unique_ptr<RestoreReady> restore_ready_ GUARDED_BY(mutex_);  // from who asked for it
   std::unique_ptr<Status> shrink_result_ GUARDED_BY(mutex_);        // of shrink_'s work
   bool trim_wanted_ GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void(Result<bool>)>> forget_wanted_ GUARDED_BY(mutex_);
 
   // the lane only
-  std::unique_ptr<Partition> partition_;
+  std::shared_ptr<Partitions> partitions_;
   std::unique_ptr<Log> log_;
   std::vector<Manifest> checkpoints_;  // kept, ascending
   std::shared_ptr<Shrink> shrink_;     // while one runs; it needs the log
   uint64_t shrink_retry_micros_ = 0;   // not before this time after a failure
   Lsn restored_lsn_ = 0;               // of the newest restore record since the last start
   bool checkpoint_running_ = false;
-  bool scrubbing_ = false;
-  bool auditing_ = true;  // whether something leads to each point: after opening and checkpoints
-  Slot audit_next_ = 0;
-  int64_t audit_found_ = 0;
+  bool forgetting_ = false;  // of the history only the newest checkpoint is kept
+  size_t turn_ = 0;          // of the partitions, for what each round does for some
+  bool crowded_ = false;     // writes wait for a checkpoint, so that partitions can be closed
   uint64_t checkpoint_started_ = 0;  // checkpoints_wanted_ when the running one began
   uint64_t last_checkpoint_micros_ = 0;
   uint64_t checkpoint_retry_micros_ = 0;  // not before this time after a failure
 };
+
+template <class Read>
+Status CollectionImpl::read_whole(const Partitions& partitions, const Read& read) {
+  for (;;) {
+    const Lsn pinned = partitions.visible_lsn();
+    const Partition& partition = *partitions.whole().partition.load(std::memory_order_acquire);
+    if (partition.complete_from() <= pinned) return read(partition, pinned);
+  }
+}
+
+/// `keep`: it is likely to be read again.
+template <class Read>
+Status CollectionImpl::read_part(const Partitions& partitions, Part& part, bool keep,
+                                 const Read& read) {
+  for (;;) {
+    if (partitions.open_count() > options_.open_partitions_max) {
+      if (keep) {
+        wake();  // to close others
+      } else if (part.partition.load() == nullptr) {
+        TRY_ASSIGN(const std::unique_ptr<Partition> peeked, partitions.peek(part));
+        const EpochGuard guard;
+        if (peeked != nullptr) return read(*peeked, partitions.visible_lsn());
+      }
+    }
+    TRY(partitions.reach(part));
+    const EpochGuard guard;
+    const Lsn pinned = partitions.visible_lsn();
+    const Partition* const partition = part.partition.load(std::memory_order_acquire);
+    if (partition != nullptr && partition->complete_from() <= pinned)
+      return read(*partition, pinned);
+  }
+}
+
+template <class Read>
+Status CollectionImpl::read_namespace(std::string_view ns, const Read& read) {
+  {
+    const EpochGuard guard;
+    const Partitions& partitions = *in_force_.load(std::memory_order_acquire);
+    if (!partitions.isolated()) return read_whole(partitions, read);
+  }
+  const std::shared_ptr<Partitions> partitions = newest();
+  const std::shared_ptr<Part> part = partitions->find(ns);
+  return part == nullptr ? Status() : read_part(*partitions, *part, true, read);
+}
+
+template <class Read>
+Status CollectionImpl::read_each(const Read& read) {
+  {
+    const EpochGuard guard;
+    const Partitions& partitions = *in_force_.load(std::memory_order_acquire);
+    if (!partitions.isolated()) return read_whole(partitions, read);
+  }
+  const std::shared_ptr<Partitions> partitions = newest();
+  for (const std::shared_ptr<Part>& part : partitions->all()) {
+    if (part->points > 0 || part->partition.load() != nullptr)
+      TRY(read_part(*partitions, *part, false, read));
+  }
+  return {};
+}
+
+template <class Read>
+Status CollectionImpl::read_of(const std::optional<std::string>& ns, const Predicate* filter,
+                               const Read& read) {
+  std::string_view named = namespace_of(ns);
+  if (named.empty() && filter != nullptr) named = namespace_of(filter->namespace_name());
+  return named.empty() ? read_each(read) : read_namespace(named, read);
+}
+
+template <class Read>
+Status CollectionImpl::read_largest(const Read& read) {
+  const std::shared_ptr<Partitions> partitions = newest();
+  std::shared_ptr<Part> largest;
+  for (const std::shared_ptr<Part>& part : partitions->all())
+    if (largest == nullptr || part->points > largest->points) largest = part;
+  return largest == nullptr ? Status() : read_part(*partitions, *largest, true, read);
+}
 
 }  // namespace ferres

@@ -22,6 +22,10 @@ constexpr size_t kReclaimPerRound = 128;
 constexpr uint32_t kAuditPerRound = 256;
 constexpr uint64_t kDeadPointsMax = 512;  // beyond, reclaiming gains on the points that come
 constexpr uint64_t kScrubBytesPerRound = 8 << 20;
+constexpr size_t kPartsPerRound = 4;          // that there is something to do for
+constexpr size_t kCrowd = 4;                  // times the partitions that shall be open at most
+constexpr uint64_t kPauseMicros = 1'000'000;  // from one checkpoint for their sake to the next
+constexpr uint64_t kCrowdedPauseMicros = 100'000;
 constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get their turn
 
 }  // namespace
@@ -60,10 +64,10 @@ void CollectionImpl::run_lane() {
     if (run_round()) continue;
     const MutexLock lock(mutex_);
     const bool free = !checkpoint_running_;  // of what waits for a checkpoint's end
-    if (!writes_.empty() || checkpoint_result_ ||
+    if ((!writes_.empty() && !crowded_) || checkpoint_result_ ||
         (index_wanted_ != nullptr && !failed_ && !closing_) ||
         (free && (checkpoints_wanted_ > checkpoints_done_ || restore_ready_ != nullptr ||
-                  shrink_result_ != nullptr || trim_wanted_))) {
+                  shrink_result_ != nullptr || trim_wanted_ || !forget_wanted_.empty()))) {
       continue;
     }
     active_ = false;
@@ -83,6 +87,10 @@ bool CollectionImpl::run_round() {
 std::vector<PendingWrite> CollectionImpl::take_writes() {
   std::vector<PendingWrite> writes;
   size_t bytes = 0;
+  // Too many partitions have changes that no checkpoint holds: the one that runs lets them go.
+  crowded_ = checkpoint_running_ && partitions_->isolated() &&
+             partitions_->open_count() > options_.open_partitions_max * kCrowd;
+  if (crowded_) return writes;
   const MutexLock lock(mutex_);
   while (!writes_.empty() && writes.size() < kWritesPerRound && bytes < kBytesPerRound) {
     bytes += writes_.front().payload.size();
@@ -119,18 +127,18 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
   }
   uint64_t upserted = 0;
   for (size_t i = 0; i < writes.size(); ++i) {
-    auto applied = partition_->apply(records[i]);
+    auto applied = partitions_->apply(records[i]);
     if (!applied.ok()) {
       fail(std::move(applied).error());
       for (; i < writes.size(); ++i)
         writes[i].done(failure(), 0, 0);
       return upserted;
     }
-    partition_->publish(records[i].lsn);
+    partitions_->publish(records[i].lsn);
     if (writes[i].op == Op::kUpsert) upserted += *applied;
     writes[i].done(Status(), records[i].lsn, *applied);
   }
-  partition_->seal_dying();
+  partitions_->seal_dying();
   return upserted;
 }
 
@@ -138,153 +146,195 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
 /// acknowledged one become visible now, before any new write.
 Status CollectionImpl::recover_log() {
   log_warning("log.reopen", {{"collection", config_.name}});
-  const Lsn visible = partition_->visible_lsn();
+  const Lsn visible = partitions_->visible_lsn();
   bool restored = false;
   Status status = log_->reopen(visible, [this, &restored](const LogRecord& record) -> Status {
     restored = restored || static_cast<Op>(record.op) == Op::kRestore;
     if (restored) return {};
-    TRY_ASSIGN([[maybe_unused]] const uint64_t count, partition_->apply(record));
-    partition_->publish(record.lsn);
+    TRY_ASSIGN([[maybe_unused]] const uint64_t count, partitions_->apply(record));
+    partitions_->publish(record.lsn);
     return {};
   });
-  partition_->seal_dying();
+  partitions_->seal_dying();
   if (status.ok() && restored) {
     TRY_ASSIGN(State state, state_at(state_source(), log_->last_lsn()));
-    put_in_force(std::move(state.partition));
+    put_in_force(std::move(state.partitions));
   }
   return status;
 }
 
 bool CollectionImpl::maintain(uint64_t upserted) {
   trim_if_wanted();
+  forget_if_wanted();
   if (!failure().ok()) return false;
-  bool closing = false;
+  Round round;
+  round.upserted = upserted;
   {
     const MutexLock lock(mutex_);
-    closing = closing_;
+    round.linking = link_all_;
+    round.waiting = !writes_.empty();
+    round.closing = closing_;
   }
   // A stop does not wait for what the next start can go on with.
-  const bool more = !closing && tidy_up(upserted);
+  const bool more = !round.closing && tidy_up(round);
   if (!failure().ok()) return false;
   finish_checkpoint();
   repair_damage();
+  close_partitions();
   begin_checkpoint();
   return more;
 }
 
 /// A share of the work that writes leave behind; whether there is more.
-bool CollectionImpl::tidy_up(uint64_t upserted) {
-  bool more = false;
-  if (Status status = link_some(upserted, &more); !status.ok()) {
+bool CollectionImpl::tidy_up(const Round& round) {
+  if (Status status = follow_config(); !status.ok()) {
     fail(std::move(status));
     return false;
   }
-  if (Status status = build_some(upserted, &more); !status.ok()) {
+  const std::vector<Part*> open = partitions_->open_parts();
+  size_t worked = 0;
+  size_t seen = 0;
+  for (; seen < open.size() && worked < kPartsPerRound; ++seen) {
+    if (tidy_up(*open[(turn_ + seen) % open.size()], round)) ++worked;
+    if (!failure().ok()) return false;
+  }
+  turn_ += seen;
+  if (round.linking && worked == 0) linked_all();
+  return worked > 0;
+}
+
+bool CollectionImpl::tidy_up(Part& part, const Round& round) {
+  Partition& partition = *part.partition.load();
+  bool more = false;
+  Status status = link_some(part, round, &more);
+  if (status.ok()) status = build_some(part, round, &more);
+  if (!status.ok()) {
     fail(std::move(status));
     return false;
   }
   // A dead point holds its memory until then, and each new one takes memory beside it: while both
   // keep coming, the dead must not pile up. Deletes alone can wait.
-  const bool many_dead = partition_->dying_points() > kDeadPointsMax;
-  const size_t share =
-      many_dead ? std::max<size_t>(kReclaimPerRound, upserted + upserted / 2) : kReclaimPerRound;
+  const bool many_dead = partition.dying_points() > kDeadPointsMax;
+  const size_t share = many_dead
+                           ? std::max<size_t>(kReclaimPerRound, round.upserted + round.upserted / 2)
+                           : kReclaimPerRound;
   // What shrinks moves away from its dead.
-  if (shrink_ == nullptr) more |= partition_->reclaim(share) > 0;
-  if (more) unsaved_work_ = true;
-  partition_->release_vectors();
-  if (scrubbing_) {
-    scrubbing_ = partition_->scrub(kScrubBytesPerRound);
-    more |= scrubbing_;
+  if (!shrinks(part)) more |= partition.reclaim(share) > 0;
+  if (more) {
+    unsaved_work_ = true;
+    part.changed = true;
   }
-  if (auditing_ && !scrubbing_ && !more) {
-    audit_some();
-    more = auditing_;
+  partition.release_vectors();
+  if (part.scrubbing) {
+    part.scrubbing = partition.scrub(kScrubBytesPerRound);
+    more |= part.scrubbing;
   }
-  begin_shrink();
+  if (part.auditing && !part.scrubbing && !more) {
+    audit_some(part);
+    more = part.auditing;
+  }
+  begin_shrink(part);
   return more;
 }
 
-/// Links a share of the tail. Small collections stay unlinked: a scan answers them exactly. While
+/// Links a share of the tail. Small partitions stay unlinked: a scan answers them exactly. While
 /// writes keep coming, linking takes its turn only when the tail is long, and then gains on them.
-Status CollectionImpl::link_some(uint64_t upserted, bool* more) {
-  bool wanted = false;
-  bool waiting = false;
-  {
-    const MutexLock lock(mutex_);
-    wanted = link_all_;
-    waiting = !writes_.empty();
-  }
-  const uint64_t tail = partition_->derived().tail.size();
-  if (tail == 0) {
-    const MutexLock lock(mutex_);
-    if (index_wanted_ != nullptr || partition_->building()) return {};
-    if (link_all_) changed_.signal_all();
-    link_all_ = false;
-    return {};
-  }
-  const bool graph = has_graph();
-  if (!wanted && (!options_.background || !graph)) return {};
+Status CollectionImpl::link_some(Part& part, const Round& round, bool* more) {
+  Partition& partition = *part.partition.load();
+  const uint64_t tail = partition.derived().tail.size();
+  if (tail == 0) return {};
+  if (!round.linking && (!options_.background || !has_graph(partition))) return {};
   const bool long_tail = tail > options_.tail_points_max;
   uint64_t batches = 1;
   if (long_tail) {
-    batches = std::max<uint64_t>(1, (upserted + upserted / 2) / kLinkBatch);
-  } else if (waiting && !wanted) {
+    batches = std::max<uint64_t>(1, (round.upserted + round.upserted / 2) / kLinkBatch);
+  } else if (round.waiting && !round.linking) {
     return {};
   }
   for (; batches > 0; --batches) {
-    TRY_ASSIGN(const size_t linked, partition_->link(kLinkBatch, *env_.executor));
+    TRY_ASSIGN(const size_t linked, partition.link(kLinkBatch, *env_.executor));
     if (linked == 0) break;
   }
   *more = true;
   return {};
 }
 
-bool CollectionImpl::has_graph() const {
-  return partition_->live_points() > options_.flat_points_max;
+/// Nothing is left to link, for those who wait for it.
+void CollectionImpl::linked_all() {
+  const MutexLock lock(mutex_);
+  if (index_wanted_ != nullptr) return;
+  link_all_ = false;
+  changed_.signal_all();
 }
 
-/// Builds a share of the index that was asked for, and puts it in force when it is all there.
-Status CollectionImpl::build_some(uint64_t upserted, bool* more) {
+bool CollectionImpl::has_graph(const Partition& partition) const {
+  return partition.live_points() > options_.flat_points_max;
+}
+
+/// Another index was asked for, perhaps.
+Status CollectionImpl::follow_config() {
   std::unique_ptr<const IndexConfig> asked;
-  bool linking = false;
-  bool closing = false;
   {
     const MutexLock lock(mutex_);
     asked.swap(index_wanted_);
-    linking = link_all_;
-    closing = closing_;
   }
-  if (asked != nullptr) TRY(partition_->want_index(*asked));
-  if (closing || (!options_.background && !linking)) return {};
-  TRY(partition_->retrain_if_due());
-  if (!partition_->building()) return {};
+  return asked == nullptr ? Status() : partitions_->configure(config());
+}
+
+/// Builds a share of the index that was asked for, and puts it in force when it is all there.
+Status CollectionImpl::build_some(Part& part, const Round& round, bool* more) {
+  Partition& partition = *part.partition.load();
+  if (!options_.background && !round.linking) return {};
+  TRY(partition.retrain_if_due());
+  if (!partition.building()) return {};
   *more = true;
   bool done = false;
-  for (uint64_t batches = 1 + (upserted + upserted / 2) / kLinkBatch; batches > 0; --batches) {
-    TRY_ASSIGN(done, partition_->build_some(kLinkBatch, has_graph() || linking, *env_.executor));
+  const bool graph = has_graph(partition) || round.linking;
+  for (uint64_t batches = 1 + (round.upserted + round.upserted / 2) / kLinkBatch; batches > 0;
+       --batches) {
+    TRY_ASSIGN(done, partition.build_some(kLinkBatch, graph, *env_.executor));
   }
   if (!done || checkpoint_running_) return {};
-  partition_->finish_building();
+  partition.finish_building();
   recall_curves_.clear();
-  auditing_ = true;
-  audit_next_ = 0;
-  audit_found_ = 0;
+  part.auditing = true;
+  part.audit_next = 0;
+  part.audit_found = 0;
   // Until a checkpoint holds it a start would build it again.
   const MutexLock lock(mutex_);
   if (options_.background) ++checkpoints_wanted_;
   return {};
 }
 
-void CollectionImpl::audit_some() {
+void CollectionImpl::audit_some(Part& part) {
   const EpochGuard guard;
-  audit_found_ +=
-      static_cast<int64_t>(partition_->derived().index->audit_some(&audit_next_, kAuditPerRound));
-  if (audit_next_ != 0) return;
-  auditing_ = false;
-  if (audit_found_ > 0) {
-    log_error("index.unreachable", {{"collection", config_.name}, {"points", audit_found_}});
+  const Partition& partition = *part.partition.load();
+  part.audit_found +=
+      static_cast<int64_t>(partition.derived().index->audit_some(&part.audit_next, kAuditPerRound));
+  if (part.audit_next != 0) return;
+  part.auditing = false;
+  if (part.audit_found > 0) {
+    log_error("index.unreachable", {{"collection", config_.name}, {"points", part.audit_found}});
   }
-  unreachable_.store(std::exchange(audit_found_, 0), std::memory_order_relaxed);
+  part.unreachable.store(std::exchange(part.audit_found, 0), std::memory_order_relaxed);
+}
+
+/// Namespaces that were not used lately leave memory; those with changes after a checkpoint, which
+/// comes soon, but not so often that nothing else gets its turn.
+void CollectionImpl::close_partitions() {
+  const size_t most = options_.open_partitions_max;
+  if (!partitions_->isolated() || checkpoint_running_ || shrink_ != nullptr ||
+      partitions_->open_count() <= most) {
+    return;
+  }
+  partitions_->close_some(most);
+  const size_t open = partitions_->open_count();
+  if (open <= most || !options_.background) return;
+  const uint64_t now = env_.clock->unix_micros();
+  const uint64_t pause = open > most * kCrowd ? kCrowdedPauseMicros : kPauseMicros;
+  if (now < last_checkpoint_micros_ + pause || now < checkpoint_retry_micros_) return;
+  const MutexLock lock(mutex_);
+  if (checkpoints_wanted_ == checkpoints_done_) ++checkpoints_wanted_;
 }
 
 void CollectionImpl::fail(Status status) {

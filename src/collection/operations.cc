@@ -14,6 +14,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kDelete, "delete"},
     {Op::kExpire, "expire"},
     {Op::kRestore, "restore"},
+    {Op::kDropNamespace, "drop_namespace"},
 };
 
 }  // namespace
@@ -53,6 +54,11 @@ std::string storage_id(std::string_view ns, std::string_view id) {
   return joined;
 }
 
+std::string_view namespace_of_storage_id(std::string_view storage_id) {
+  const size_t end = storage_id.find('\0');
+  return end == std::string_view::npos ? std::string_view() : storage_id.substr(0, end);
+}
+
 void encode_id(std::string_view storage_id, std::string& payload) {
   put_string(payload, storage_id);
 }
@@ -67,15 +73,29 @@ Result<std::vector<std::string_view>> decode_ids(Bytes payload) {
   return ids;
 }
 
-void encode_restore(Lsn source, std::string& payload) {
-  put_u64(payload, source);
+void encode_restore(const RestoreRecord& restore, std::string& payload) {
+  put_u64(payload, restore.source);
+  if (restore.ns) put_string(payload, *restore.ns);
 }
 
-Result<Lsn> decode_restore(Bytes payload) {
+Result<RestoreRecord> decode_restore(Bytes payload) {
   Reader reader(payload);
-  const Lsn source = reader.u64();
+  RestoreRecord restore;
+  restore.source = reader.u64();
+  if (!reader.at_end()) restore.ns = reader.string();
   TRY(reader.finished("restore record"));
-  return source;
+  return restore;
+}
+
+void encode_drop_namespace(std::string_view ns, std::string& payload) {
+  put_string(payload, ns);
+}
+
+Result<std::string_view> decode_drop_namespace(Bytes payload) {
+  Reader reader(payload);
+  const std::string_view ns = reader.string();
+  TRY(reader.finished("drop_namespace record"));
+  return ns;
 }
 
 }  // namespace ferres

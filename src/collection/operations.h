@@ -4,6 +4,7 @@
 // commit time (ttl counts from it). Pure functions.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,10 +17,12 @@
 namespace ferres {
 
 enum class Op : uint8_t {
-  kUpsert = 1,   // points, each replacing the one with its storage id
-  kDelete = 2,   // storage ids; those that exist die
-  kExpire = 3,   // storage ids whose time to live was over at the record's time
-  kRestore = 4,  // an older LSN of this log: the points become what they were then
+  kUpsert = 1,         // points, each replacing the one with its storage id
+  kDelete = 2,         // storage ids; those that exist die
+  kExpire = 3,         // storage ids whose time to live was over at the record's time
+  kRestore = 4,        // an older LSN of this log: the points, or those of a namespace, become what
+                       // they were then
+  kDropNamespace = 5,  // a namespace: all its points die
 };
 
 struct OpInfo {
@@ -30,8 +33,14 @@ struct OpInfo {
 /// Every operation; recovery refuses a record whose op is not here.
 std::span<const OpInfo> operations();
 
-void encode_restore(Lsn source, std::string& payload);
-Result<Lsn> decode_restore(Bytes payload);
+struct RestoreRecord {
+  Lsn source = 0;
+  std::optional<std::string_view> ns;  // alone, of all points; a view into the payload
+};
+void encode_restore(const RestoreRecord& restore, std::string& payload);
+Result<RestoreRecord> decode_restore(Bytes payload);
+void encode_drop_namespace(std::string_view ns, std::string& payload);
+Result<std::string_view> decode_drop_namespace(Bytes payload);
 
 /// One point of an upsert, as views into the payload (or into a request being encoded).
 struct PointRecord {
@@ -45,6 +54,8 @@ struct PointRecord {
 void encode_point(const PointRecord& point, std::span<const float> vector, std::string& payload);
 /// The name by which the log and the id map know a point: the id, or namespace NUL id.
 std::string storage_id(std::string_view ns, std::string_view id);
+/// Empty when it has none.
+std::string_view namespace_of_storage_id(std::string_view storage_id);
 
 void encode_id(std::string_view storage_id, std::string& payload);
 Result<std::vector<std::string_view>> decode_ids(Bytes payload);

@@ -44,10 +44,29 @@ TEST(Operations, EveryCutOfAPayloadIsRefused) {
             Code::kCorruption);
 }
 
+TEST(Operations, ARestoreMayBeOfANamespace) {
+  for (const std::optional<std::string_view> ns :
+       {std::optional<std::string_view>(), {"a"}, {""}}) {
+    std::string payload;
+    encode_restore({77, ns}, payload);
+    const auto read = decode_restore(as_bytes(payload));
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(read->source, 77u);
+    EXPECT_EQ(read->ns, ns);
+    for (size_t length = 0; length < 8; ++length)
+      EXPECT_FALSE(decode_restore(as_bytes(std::string_view(payload).substr(0, length))).ok());
+  }
+}
+
+TEST(Operations, TheNamespaceOfAStorageId) {
+  EXPECT_EQ(namespace_of_storage_id(storage_id("a", "b")), "a");
+  EXPECT_EQ(namespace_of_storage_id(storage_id("", "b")), "");
+}
+
 TEST(Operations, EachHasOneRow) {
   for (const OpInfo& info : operations())
     EXPECT_FALSE(info.name.empty());
-  EXPECT_EQ(operations().size(), 4u);
+  EXPECT_EQ(operations().size(), 5u);
 }
 
 TEST(Config, ComesBackFromItsJson) {

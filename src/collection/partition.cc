@@ -17,6 +17,8 @@ namespace {
 
 constexpr uint32_t kLayoutVersion = 2;
 constexpr uint64_t kPayloadBytesMin = 64 << 20;
+constexpr std::string_view kPoints = "points";
+constexpr std::string_view kIndex = "index";
 constexpr uint64_t kPayloadShare = 4;  // one in so many bytes of vectors and links
 
 struct PointsHeader {
@@ -123,14 +125,6 @@ Result<std::vector<Slot>> load_slots(const Arena& arena, uint64_t count) {
   return slots;
 }
 
-const StoreManifest* store_of(const Manifest* manifest, std::string_view family) {
-  if (manifest == nullptr) return nullptr;
-  for (const StoreManifest& store : manifest->stores) {
-    if (store.family == family) return &store;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 uint32_t namespace_tag(std::string_view ns) {
@@ -139,13 +133,8 @@ uint32_t namespace_tag(std::string_view ns) {
   return tag == 0 ? 1 : tag;
 }
 
-Partition::Partition(FileSystem& files, std::string dir, const CollectionConfig& config,
-                     uint64_t payload_bytes_max)
-    : files_(files),
-      dir_(std::move(dir)),
-      config_(config),
-      payload_bytes_max_(payload_bytes_max),
-      wanted_(config.index) {}
+Partition::Partition(const PartitionSetup& setup, Place place)
+    : setup_(setup), place_(std::move(place)), wanted_(setup.config.index) {}
 
 Partition::~Partition() {
   delete derived_.load();
@@ -165,18 +154,24 @@ Result<uint64_t> Partition::hash_of_slot(Slot slot) const {
   return hash_of(storage_id(record.ns, record.id));
 }
 
-Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::string dir,
-                                                   const CollectionConfig& config,
-                                                   const Manifest* manifest,
-                                                   uint64_t payload_bytes_max) {
-  std::unique_ptr<Partition> partition(
-      new Partition(files, std::move(dir), config, payload_bytes_max));
-  StoreManifest points{.family = "points"};
-  if (const StoreManifest* found = store_of(manifest, "points")) points = *found;
-  TRY(partition->open_points(points));
+/// What is listed of one of its stores, or an empty one.
+StoreManifest Partition::stored(std::span<const StoreManifest> stores,
+                                std::string_view family) const {
+  StoreManifest none{.family = place_.folder + std::string(family)};
+  for (const StoreManifest& store : stores)
+    if (store.family == none.family) return store;
+  return none;
+}
 
-  StoreManifest index{.family = "index"};
-  if (const StoreManifest* found = store_of(manifest, "index")) index = *found;
+StoreManifest Partition::fresh_index() const {
+  return {.family = place_.folder + std::string(kIndex), .next_file = next_index_file_};
+}
+
+Result<std::unique_ptr<Partition>> Partition::open(const PartitionSetup& setup, Place place,
+                                                   std::span<const StoreManifest> stores) {
+  std::unique_ptr<Partition> partition(new Partition(setup, std::move(place)));
+  TRY(partition->open_points(partition->stored(stores, kPoints)));
+  const StoreManifest index = partition->stored(stores, kIndex);
   partition->next_index_file_ = index.next_file;
   auto derived = partition->open_derived(index, partition->wanted_);
   if (derived.ok()) {
@@ -188,22 +183,23 @@ Result<std::unique_ptr<Partition>> Partition::open(FileSystem& files, std::strin
   } else {
     return std::move(derived).error();
   }
-  TRY(partition->want_index(config.index));
+  TRY(partition->want_index(setup.config.index));
   return partition;
 }
 
 Status Partition::open_points(const StoreManifest& manifest) {
-  TRY_ASSIGN(points_, PageStore::open(files_, dir_, manifest));
+  TRY_ASSIGN(points_, PageStore::open(*setup_.files, setup_.dir, manifest));
   TRY_ASSIGN(header_arena_, points_->arena({.id = 1, .name = "header"}));
   TRY_ASSIGN(Arena * slot_arena, points_->arena({.id = 2, .name = "slots", .huge_pages = true}));
   TRY_ASSIGN(Arena * heap_arena, points_->arena({.id = 3, .name = "records"}));
   TRY_ASSIGN(dying_arena_, points_->arena({.id = 4, .name = "dying"}));
-  TRY_ASSIGN(vectors_,
-             VectorStore::open(*points_, 16, config_.metric, config_.dimension, config_.vectors));
+  TRY_ASSIGN(vectors_, VectorStore::open(*points_, 16, setup_.config.metric,
+                                         setup_.config.dimension, setup_.config.vectors));
   if (manifest.arenas.empty()) {
     slots_ = std::make_unique<SlotTable>(*slot_arena, SlotTable::Header{});
     heap_ = std::make_unique<RecordHeap>(*heap_arena, RecordHeap::Header{});
     random_bytes({reinterpret_cast<std::byte*>(&hash_seed_), sizeof hash_seed_});
+    expiry_ = ~uint64_t{0};
     return {};
   }
   TRY(check_version(*header_arena_));
@@ -215,6 +211,7 @@ Status Partition::open_points(const StoreManifest& manifest) {
   hash_seed_ = header.hash_seed;
   live_ = header.live;
   ttl_points_ = header.ttl_points;
+  if (ttl_points_ == 0) expiry_ = ~uint64_t{0};
   last_write_ = header.last_write_micros;
   TRY_ASSIGN(const std::vector<Slot> dying, load_slots(*dying_arena_, header.dying));
   for (const Slot slot : dying)
@@ -227,7 +224,7 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
     const StoreManifest& manifest, const IndexConfig& wanted) const {
   auto derived = std::make_unique<Derived>();
   derived->config = wanted;
-  TRY_ASSIGN(derived->store, PageStore::open(files_, dir_, manifest));
+  TRY_ASSIGN(derived->store, PageStore::open(*setup_.files, setup_.dir, manifest));
   TRY_ASSIGN(derived->header_arena, derived->store->arena({.id = 1, .name = "header"}));
   TRY_ASSIGN(Arena * ids, derived->store->arena({.id = 2, .name = "ids", .huge_pages = true}));
   TRY_ASSIGN(Arena * more_ids, derived->store->arena({.id = 7, .name = "more ids"}));
@@ -248,7 +245,7 @@ Result<std::unique_ptr<Partition::Derived>> Partition::open_derived(
                                          [this](Slot slot) { return hash_of_slot(slot); });
   TRY_ASSIGN(derived->index, create_ann_index(derived->config, *vectors_, *derived->store, 16));
   TRY_ASSIGN(derived->payload, PayloadIndex::open(*derived->store, 4));
-  derived->payload->set_collection(config_.name);
+  derived->payload->set_collection(setup_.config.name);
   derived->payload->set_limit(payload_limit());
   return derived;
 }
@@ -265,11 +262,11 @@ Status Partition::fill_payload(Derived& derived) const {
 }
 
 uint64_t Partition::payload_limit() const {
-  if (payload_bytes_max_ != 0) return payload_bytes_max_;
+  if (setup_.payload_bytes_max != 0) return setup_.payload_bytes_max;
   // What a slot's vector and its links on the base layer take: the memory in use would not count
   // what is only mapped after a start.
   const uint64_t slot_bytes =
-      sizeof(float) * config_.dimension + sizeof(Slot) * 2 * config_.index.m;
+      sizeof(float) * setup_.config.dimension + sizeof(Slot) * 2 * setup_.config.index.m;
   return std::max(kPayloadBytesMin, slots_->header().slots * slot_bytes / kPayloadShare);
 }
 
@@ -342,7 +339,7 @@ Result<std::vector<StoreManifest>> Partition::write_checkpoint() {
 
 void Partition::commit_checkpoint(const std::vector<StoreManifest>& stores) {
   for (const StoreManifest& store : stores) {
-    if (store.family == "index") next_index_file_ = store.next_file;
+    if (store.family == place_.folder + std::string(kIndex)) next_index_file_ = store.next_file;
   }
   points_->commit_checkpoint();
   derived_.load()->store->commit_checkpoint();

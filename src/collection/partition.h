@@ -1,7 +1,6 @@
 // A partition: one slot space with its points, vectors and index; the unit that is checkpointed,
-// opened and (with namespaces of their own) dropped. A collection has one. It applies log records
-// and answers questions about single slots; queues, LSN assignment and acknowledgement are the
-// lane's.
+// opened and dropped. A collection has one, or one for each namespace (collection/partitions.h). It
+// answers questions about single slots; queues, LSN assignment and acknowledgement are the lane's.
 //
 // Two stores (storage/page_store.h): "points" is the truth, "index" is derived from it and is
 // rebuilt when it is damaged. Derived state hangs behind one pointer, so a rebuilt one replaces it
@@ -40,6 +39,14 @@ namespace ferres {
 /// equal tag is then looked up in the payload index or on the record.
 uint32_t namespace_tag(std::string_view ns);
 
+/// What the partitions of a collection have in common.
+struct PartitionSetup {
+  FileSystem* files = nullptr;
+  std::string dir;  // of the collection
+  CollectionConfig config;
+  uint64_t payload_bytes_max = 0;  // see CollectionOptions
+};
+
 class Partition {
  public:
   /// What can be rebuilt from the points.
@@ -56,13 +63,18 @@ class Partition {
     Tail tail;
   };
 
-  /// Opens the stores that the manifest lists in dir, or empty ones. payload_bytes_max: see
-  /// CollectionOptions.
-  static Result<std::unique_ptr<Partition>> open(FileSystem& files, std::string dir,
-                                                 const CollectionConfig& config,
-                                                 const Manifest* manifest,
-                                                 uint64_t payload_bytes_max = 0);
+  /// Where a partition's page files are within the collection's folder, and whose points it has.
+  struct Place {
+    std::string folder;             // empty, or with a slash at its end
+    std::optional<std::string> ns;  // all its points have this namespace; nothing: any
+  };
+
+  /// Opens the stores of that folder among those listed, or empty ones.
+  static Result<std::unique_ptr<Partition>> open(const PartitionSetup& setup, Place place,
+                                                 std::span<const StoreManifest> stores);
   ~Partition();
+
+  const Place& place() const { return place_; }
 
   // ---- readers, under an EpochGuard
   const SlotTable& slots() const { return *slots_; }
@@ -71,27 +83,39 @@ class Partition {
   const Derived& derived() const { return *derived_.load(std::memory_order_acquire); }
   /// The slot of (ns, id) that is visible at `pinned`, expired or not.
   Result<std::optional<Slot>> find(std::string_view ns, std::string_view id, Lsn pinned) const;
+  /// The slots of a namespace's living points, ascending.
+  Result<std::vector<Slot>> living_of(std::string_view ns) const;
   /// Storage ids of points whose time is over, at most max.
   Result<std::vector<std::string>> expired(uint64_t now_micros, size_t max) const;
   uint64_t live_points() const { return live_.load(std::memory_order_relaxed); }
+  /// Without those whose time is over.
+  Result<uint64_t> points_at(uint64_t now_micros) const;
   uint64_t ttl_points() const { return ttl_points_.load(std::memory_order_relaxed); }
   uint64_t dying_points() const { return dying_count_.load(std::memory_order_relaxed); }
   uint64_t last_write_micros() const { return last_write_.load(std::memory_order_relaxed); }
-  /// The newest LSN that reads answer from. Read once a request: what is born later is not there.
-  Lsn visible_lsn() const { return visible_lsn_.load(std::memory_order_acquire); }
+  /// No point is over before, as far as it is known: 0 until the first look.
+  uint64_t expiry_micros() const { return expiry_.load(std::memory_order_relaxed); }
+  /// It lacks what had died by then: not for reads of an older LSN.
+  Lsn complete_from() const { return complete_from_; }
 
   // ---- the lane only
-  /// Applies one record to all views; visible once its LSN is published. Returns how many points
-  /// were written or removed. Not restore records: see collection/history.h.
-  Result<uint64_t> apply(const LogRecord& record);
+  /// Before the first change that a record makes.
+  void begin_record(const LogRecord& record);
+  /// Changes of a record, in all views; visible once its LSN is published.
+  Status put_point(const PointRecord& point, std::span<const float> vector,
+                   const LogRecord& record);
+  /// Whether there was such a point: of an expire record, one that is over.
+  Result<bool> remove_point(std::string_view storage_id, const LogRecord& record);
+  /// All points of a namespace; how many, without those that were over.
+  Result<uint64_t> remove_namespace(std::string_view ns, const LogRecord& record);
   /// Takes over a living point of another partition of the same collection; nothing for other
-  /// slots. `from` may be changing: what was written since is applied afterwards.
-  Status copy_point(const Partition& from, Slot slot);
-  void publish(Lsn lsn) { visible_lsn_.store(lsn, std::memory_order_release); }
-  /// This state is what a restore at that LSN and time led to.
-  void publish_restored(Lsn lsn, uint64_t unix_micros) {
-    last_write_.store(unix_micros, std::memory_order_relaxed);
-    publish(lsn);
+  /// slots. `from` may be changing: what was written since is applied afterwards. Born when it was
+  /// there, or at `born`.
+  Status copy_point(const Partition& from, Slot slot, Lsn born = 0);
+  /// What was copied: see complete_from() and last_write_micros().
+  void complete_copy(Lsn from, uint64_t last_write_micros) {
+    complete_from_ = from;
+    last_write_ = last_write_micros;
   }
   /// Starts the reclamation clock of the points that died since the last call: after the collection
   /// published their LSN.
@@ -145,8 +169,9 @@ class Partition {
     Slot slot;
     uint64_t ticket;
   };
-  Partition(FileSystem& files, std::string dir, const CollectionConfig& config,
-            uint64_t payload_bytes_max);
+  Partition(const PartitionSetup& setup, Place place);
+  StoreManifest stored(std::span<const StoreManifest> stores, std::string_view family) const;
+  StoreManifest fresh_index() const;  // without files, but with a number that no file has
   Status open_points(const StoreManifest& manifest);
   Result<std::unique_ptr<Derived>> open_derived(const StoreManifest& manifest,
                                                 const IndexConfig& wanted) const;
@@ -163,12 +188,10 @@ class Partition {
   Result<size_t> link(Derived& derived, size_t max, Executor& executor);
   uint64_t payload_limit() const;
   Status save_headers();
-  Result<uint64_t> apply_upsert(const LogRecord& record);
-  Result<uint64_t> apply_delete(const LogRecord& record);
-  Status write_point(const PointRecord& point, std::span<const float> vector,
-                     const LogRecord& record);
   template <class PutVector>
   Status add(const Record& point, Lsn born, PutVector&& put_vector);
+  Result<bool> over(Slot slot, uint64_t now_micros) const;
+  void expects_expiry(uint64_t micros) const;
   Result<std::optional<Slot>> find_living(std::string_view storage_id, uint64_t hash) const;
   void kill(Slot slot, Lsn lsn, bool has_ttl);
   Status train(Derived& derived);
@@ -179,10 +202,8 @@ class Partition {
   static constexpr Slot kKnownAtOnce = 4096;
   static constexpr uint64_t kNotBuilding = ~uint64_t{0};
 
-  FileSystem& files_;
-  const std::string dir_;
-  const CollectionConfig config_;
-  const uint64_t payload_bytes_max_;
+  const PartitionSetup setup_;
+  const Place place_;
   std::unique_ptr<PageStore> points_;
   Arena* header_arena_ = nullptr;
   Arena* dying_arena_ = nullptr;
@@ -195,7 +216,8 @@ class Partition {
   std::atomic<uint64_t> ttl_points_{0};
   std::atomic<uint64_t> dying_count_{0};
   std::atomic<uint64_t> last_write_{0};
-  std::atomic<Lsn> visible_lsn_{0};
+  mutable std::atomic<uint64_t> expiry_{0};
+  Lsn complete_from_ = 0;
   std::deque<Dying> dying_;     // dead, still linked; ticket 0: not sealed
   std::deque<Dying> unlinked_;  // in no view any more, waiting for the last readers
   uint64_t next_index_file_ = 1;

@@ -34,7 +34,7 @@ TEST(Partition, AnotherLayoutIsRefusedByName) {
   for (const uint32_t version : {0u, 1u, 3u}) {
     Manifest manifest;
     manifest.stores.push_back(store_of_version(dir, "points", version));
-    const auto opened = Partition::open(posix_files(), dir, config, &manifest);
+    const auto opened = Partition::open({&posix_files(), dir, config, 0}, {}, manifest.stores);
     ASSERT_FALSE(opened.ok());
     EXPECT_EQ(opened.error().code(), Code::kUnimplemented);
     EXPECT_NE(opened.error().message().find("partition layout " + std::to_string(version)),

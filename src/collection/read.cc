@@ -22,6 +22,7 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
   // The request's own namespace wins over the filter's.
   ns_ = namespace_of(ns);
   if (ns_.empty() && predicate != nullptr) ns_ = namespace_of(predicate->namespace_name());
+  if (partition.place().ns == ns_) ns_.clear();  // all its points are
   tag_ = namespace_tag(ns_);
   if (tag_ == 0 && predicate_ == nullptr) return;
   answer_ = partition.derived().payload->evaluate(predicate_, ns_);
@@ -70,43 +71,73 @@ Result<Point> CollectionImpl::materialize(const Partition& partition, Slot slot,
 
 Result<Point> CollectionImpl::get(const std::string& id, const std::optional<std::string>& ns) {
   TRY(failure());
-  const EpochGuard guard;
-  const Partition& partition = this->partition();
-  const Lsn pinned = partition.visible_lsn();
-  TRY_ASSIGN(const std::optional<Slot> slot, partition.find(namespace_of(ns), id, pinned));
-  const ReadFilter filter(partition, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
-  if (!slot || !filter.admits(*slot)) {
-    TRY(filter.damage());
-    return Status(Code::kNotFound, "point '" + id + "' not found");
-  }
-  return materialize(partition, *slot, true, true);
+  const uint64_t now = env_.clock->unix_micros();
+  std::optional<Point> point;
+  const auto look = [&](const Partition& partition, Lsn pinned) -> Status {
+    TRY_ASSIGN(const std::optional<Slot> slot, partition.find(namespace_of(ns), id, pinned));
+    const ReadFilter filter(partition, pinned, now, std::nullopt, nullptr);
+    if (slot && filter.admits(*slot)) {
+      TRY_ASSIGN(point, materialize(partition, *slot, true, true));
+    }
+    return filter.damage();
+  };
+  TRY(read_namespace(namespace_of(ns), look));
+  if (!point) return Status(Code::kNotFound, "point '" + id + "' not found");
+  return *std::move(point);
 }
 
+/// In order of the last write; of several partitions one after the other.
 Result<ListResult> CollectionImpl::list(const ListRequest& request) {
   TRY(failure());
-  const EpochGuard guard;
-  const Partition& partition = this->partition();
-  const ReadFilter filter(partition, partition.visible_lsn(), env_.clock->unix_micros(), request.ns,
-                          request.filter);
-  const SlotTable::View view = partition.slots().view();
-  std::vector<std::pair<Lsn, Slot>> found;  // in order of the last write
+  const uint64_t now = env_.clock->unix_micros();
   ListResult result;
-  filter.for_each_candidate([&](Slot slot) {
-    if (!filter.admits(slot)) return;
-    ++result.total;
-    if (!request.count_only) found.emplace_back(view.born(slot), slot);
-  });
-  TRY(filter.damage());
-  if (request.count_only || request.offset >= found.size()) return result;
-  const uint64_t end =
-      request.offset + std::min<uint64_t>(request.limit, found.size() - request.offset);
-  std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(end), found.end());
-  for (uint64_t i = request.offset; i < end; ++i) {
-    TRY_ASSIGN(Point point, materialize(partition, found[i].second, request.with_vector, true));
-    result.points.push_back(std::move(point));
-  }
+  const auto look = [&](const Partition& partition, Lsn pinned) -> Status {
+    const ReadFilter filter(partition, pinned, now, request.ns, request.filter);
+    const SlotTable::View view = partition.slots().view();
+    std::vector<std::pair<Lsn, Slot>> found;
+    uint64_t total = 0;
+    filter.for_each_candidate([&](Slot slot) {
+      if (!filter.admits(slot)) return;
+      ++total;
+      if (!request.count_only) found.emplace_back(view.born(slot), slot);
+    });
+    TRY(filter.damage());
+    const uint64_t before = std::exchange(result.total, result.total + total);
+    if (found.empty() || request.offset >= result.total) return {};
+    const uint64_t begin = request.offset > before ? request.offset - before : 0;
+    const uint64_t wanted = request.limit - result.points.size();
+    const uint64_t end = begin + std::min<uint64_t>(wanted, found.size() - begin);
+    std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(end), found.end());
+    for (uint64_t i = begin; i < end; ++i) {
+      TRY_ASSIGN(Point point, materialize(partition, found[i].second, request.with_vector, true));
+      result.points.push_back(std::move(point));
+    }
+    return {};
+  };
+  TRY(read_of(request.ns, request.filter, look));
   return result;
 }
+
+namespace {
+
+/// What is known of a partition only while it is open.
+void add_stats(const Partition& partition, CollectionStats& stats) {
+  const Partition::Derived& derived = partition.derived();
+  stats.unlinked_points += derived.tail.size();
+  if (const std::optional<uint64_t> left = partition.building_left())
+    stats.index_build_left = stats.index_build_left.value_or(0) + *left;
+  stats.tombstones += partition.dying_points();
+  stats.memory_bytes_vectors += partition.vectors().memory_bytes();
+  stats.memory_bytes_index += derived.index->memory_bytes();
+  stats.memory_bytes_points += partition.slots().memory_bytes() + partition.heap().memory_bytes() +
+                               derived.ids->memory_bytes() + derived.tail.memory_bytes();
+  stats.memory_bytes_payload += derived.payload->memory_bytes();
+  stats.payload_fields = std::max(stats.payload_fields, derived.payload->fields());
+  stats.payload_dropped += derived.payload->dropped();
+  stats.ef_search_current = derived.index->current_ef_search();
+}
+
+}  // namespace
 
 CollectionStats CollectionImpl::stats() {
   CollectionStats stats;
@@ -116,32 +147,24 @@ CollectionStats CollectionImpl::stats() {
     stats.unavailable = status.message();
     return stats;
   }
-  const EpochGuard guard;
-  const Partition& partition = this->partition();
-  const Partition::Derived& derived = partition.derived();
-  stats.points = partition.live_points();
-  if (partition.last_write_micros() != 0) {
-    stats.last_updated = partition.last_write_micros() / 1'000'000;
-  }
+  const std::shared_ptr<Partitions> partitions = newest();
+  stats.points = partitions->points();
+  if (partitions->last_write_micros() != 0)
+    stats.last_updated = partitions->last_write_micros() / 1'000'000;
   stats.queries = queries_;
-  stats.unlinked_points = derived.tail.size();
-  if (const int64_t audited = unreachable_.load(std::memory_order_relaxed); audited >= 0) {
-    stats.unreachable_points = static_cast<uint64_t>(audited);
+  stats.ef_search_current = config().index.ef_search;
+  for (const std::shared_ptr<Part>& part : partitions->all()) {
+    if (const int64_t audited = part->unreachable.load(std::memory_order_relaxed); audited >= 0) {
+      stats.unreachable_points =
+          stats.unreachable_points.value_or(0) + static_cast<uint64_t>(audited);
+    }
+    const EpochGuard guard;
+    if (const Partition* const partition = part->partition.load(); partition != nullptr)
+      add_stats(*partition, stats);
   }
-  stats.index_build_left = partition.building_left();
-  stats.tombstones = partition.dying_points();
-  stats.memory_bytes_vectors = partition.vectors().memory_bytes();
-  stats.memory_bytes_index = derived.index->memory_bytes();
-  stats.memory_bytes_points = partition.slots().memory_bytes() + partition.heap().memory_bytes() +
-                              derived.ids->memory_bytes() + derived.tail.memory_bytes();
-  stats.memory_bytes_payload = derived.payload->memory_bytes();
-  stats.payload_fields = derived.payload->fields();
-  stats.payload_dropped = derived.payload->dropped();
-  stats.disk_bytes =
-      partition.points_store().disk_bytes() + derived.store->disk_bytes() + log_bytes_;
+  stats.disk_bytes = partitions->disk_bytes() + log_bytes_;
   stats.history_bytes = history_bytes_;
-  stats.ef_search_current = derived.index->current_ef_search();
-  stats.lsn = partition.visible_lsn();
+  stats.lsn = partitions->visible_lsn();
   stats.checkpoint_lsn = checkpoint_lsn_;
   return stats;
 }

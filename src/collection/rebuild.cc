@@ -23,8 +23,7 @@ bool same_index(const IndexConfig& a, const IndexConfig& b) {
 Status Partition::rebuild_derived() {
   building_.reset();  // what replaces the damaged one is what is wanted
   building_left_ = kNotBuilding;
-  TRY_ASSIGN(std::unique_ptr<Derived> fresh,
-             open_derived({.family = "index", .next_file = next_index_file_}, wanted_));
+  TRY_ASSIGN(std::unique_ptr<Derived> fresh, open_derived(fresh_index(), wanted_));
   TRY(know_slots(*fresh, slots_->header().slots));
   put_in_force(std::move(fresh));
   return {};
@@ -44,10 +43,10 @@ Status Partition::want_index(const IndexConfig& wanted) {
 }
 
 Status Partition::start_building() {
-  TRY_ASSIGN(building_, open_derived({.family = "index", .next_file = next_index_file_}, wanted_));
+  TRY_ASSIGN(building_, open_derived(fresh_index(), wanted_));
   building_->known = 0;
   building_left_ = live_.load();
-  log_info("index.build", {{"collection", config_.name}, {"points", live_.load()}});
+  log_info("index.build", {{"collection", setup_.config.name}, {"points", live_.load()}});
   return {};
 }
 
@@ -101,7 +100,7 @@ void Partition::finish_building() {
   building_->known = kNoSlot;
   put_in_force(std::move(building_));
   building_left_ = kNotBuilding;
-  log_info("index.built", {{"collection", config_.name}, {"points", live_.load()}});
+  log_info("index.built", {{"collection", setup_.config.name}, {"points", live_.load()}});
 }
 
 void Partition::put_in_force(std::unique_ptr<Derived> next) {

@@ -35,6 +35,7 @@ StateSource CollectionImpl::state_source(const RestoreProgress& progress) const 
   source.dir = dir_;
   source.config = config();
   source.payload_bytes_max = options_.payload_bytes_max;
+  source.isolated = options_.isolate_namespaces;
   source.progress = [this, progress](uint64_t done, uint64_t total) -> Status {
     {
       const MutexLock lock(mutex_);
@@ -102,7 +103,7 @@ Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
     const StateSource source = state_source(progress);
     log_info("restore.begin", {{"collection", config_.name}, {"lsn", moment.lsn}});
     TRY_ASSIGN(State state, state_at(source, moment.lsn));
-    return hand_over(std::move(state), moment);
+    return hand_over(std::move(state), moment, target.ns);
   };
   Result<RestoreResult> result = restore();
   restoring_ = false;
@@ -119,27 +120,31 @@ Result<RestoreResult> CollectionImpl::copy_at(const RestoreTarget& target,
   source.config = as;
   source.copy_dir = dir;
   TRY_ASSIGN(const State state, state_at(source, moment.lsn));
-  Partition& partition = *state.partition;
-  const RestoreResult result{moment.lsn, moment.lsn, moment.unix_micros, partition.live_points()};
+  std::shared_ptr<Partitions> partitions = state.partitions;
+  if (target.ns) {
+    TRY_ASSIGN(partitions, only_namespace(source, *target.ns, *partitions));
+  }
+  const RestoreResult result{moment.lsn, moment.lsn, moment.unix_micros, partitions->points()};
   if (moment.lsn == 0) return result;  // the beginning of any collection
-  partition.seal_dying();
+  partitions->seal_dying();
   Manifest manifest;
   manifest.lsn = moment.lsn;
-  manifest.unix_micros = partition.last_write_micros();
-  TRY(partition.begin_checkpoint());
-  TRY_ASSIGN(manifest.stores, partition.write_checkpoint());
-  partition.commit_checkpoint(manifest.stores);
+  manifest.unix_micros = partitions->last_write_micros();
+  TRY(partitions->begin_checkpoint());
+  TRY(partitions->write_checkpoint(manifest));
+  partitions->commit_checkpoint();
   TRY(write_manifest(*env_.files, manifest_dir_of(dir), manifest));
   return result;
 }
 
-Result<RestoreResult> CollectionImpl::hand_over(State state, const LogMoment& source) {
+Result<RestoreResult> CollectionImpl::hand_over(State state, const LogMoment& source,
+                                                const std::optional<std::string>& ns) {
   Waiter<RestoreResult> waiter(*env_.executor);
   {
     const MutexLock lock(mutex_);
     if (closing_) return Status(Code::kUnavailable, "the collection is closing");
     restore_ready_ = std::make_unique<RestoreReady>(
-        RestoreReady{std::move(state.partition), source.lsn, waiter.callback()});
+        RestoreReady{std::move(state.partitions), source.lsn, ns, waiter.callback()});
   }
   wake();
   TRY_ASSIGN(RestoreResult result, waiter.wait());
@@ -157,19 +162,32 @@ bool CollectionImpl::finish_restore() {
   }
   if (ready == nullptr) return false;
   std::string payload;
-  encode_restore(ready->source_lsn, payload);
+  encode_restore({ready->source_lsn, ready->ns}, payload);
   LogRecord record{0, 0, static_cast<uint8_t>(Op::kRestore), as_bytes(payload)};
   // Another index may have been asked for since the state was begun.
-  Status status = ready->partition->want_index(config().index);
+  Status status = ready->partitions->configure(config());
   if (status.ok()) status = commit({&record, 1});
   if (!status.ok()) {
     ready->done(std::move(status));
     return true;
   }
   restored_lsn_ = record.lsn;
-  RestoreResult result{record.lsn, ready->source_lsn, 0, ready->partition->live_points()};
-  ready->partition->publish_restored(record.lsn, record.unix_micros);
-  put_in_force(std::move(ready->partition));
+  RestoreResult result{record.lsn, ready->source_lsn, 0, 0};
+  if (ready->ns) {
+    const auto points = partitions_->restore_namespace(*ready->ns, *ready->partitions, record);
+    if (!points.ok()) {
+      fail(points.error().clone());
+      ready->done(failure());
+      return true;
+    }
+    result.points = *points;
+    partitions_->publish(record.lsn);
+    partitions_->seal_dying();
+  } else {
+    result.points = ready->partitions->points();
+    ready->partitions->publish_restored(record.lsn, record.unix_micros);
+    put_in_force(std::move(ready->partitions));
+  }
   log_info("restore.done", {{"collection", config_.name},
                             {"lsn", record.lsn},
                             {"source_lsn", result.source_lsn},
@@ -183,16 +201,16 @@ bool CollectionImpl::finish_restore() {
   return true;
 }
 
-/// Lane, while no checkpoint runs: readers that come from now on see this partition.
-void CollectionImpl::put_in_force(std::unique_ptr<Partition> next) {
+/// Lane, while no checkpoint runs: readers that come from now on see these partitions.
+void CollectionImpl::put_in_force(std::shared_ptr<Partitions> next) {
   next->seal_dying();
-  const std::unique_ptr<Partition> old = std::exchange(partition_, std::move(next));
-  in_force_.store(partition_.get(), std::memory_order_release);
+  const std::shared_ptr<Partitions> old = std::exchange(partitions_, std::move(next));
+  {
+    const MutexLock lock(in_force_mutex_);
+    newest_ = partitions_;
+  }
+  in_force_.store(partitions_.get(), std::memory_order_release);
   recall_curves_.clear();
-  scrubbing_ = true;
-  auditing_ = true;
-  audit_next_ = 0;
-  audit_found_ = 0;
   if (old != nullptr) epoch_wait(epoch_advance());
 }
 
@@ -207,7 +225,8 @@ Result<HistoryInfo> CollectionImpl::history_files() const {
   HistoryInfo info;
   {
     const EpochGuard guard;
-    info.newest = {partition().visible_lsn(), partition().last_write_micros()};
+    const Partitions& partitions = *in_force_.load();
+    info.newest = {partitions.visible_lsn(), partitions.last_write_micros()};
   }
   TRY_ASSIGN(const std::vector<Lsn> lsns, list_manifests(*env_.files, manifest_dir_of(dir_)));
   for (const Lsn lsn : lsns) {

@@ -46,7 +46,7 @@ Status CollectionImpl::list_checkpoints() {
 
 /// LSNs, ascending; 0 stands for the beginning of the log.
 std::vector<Lsn> CollectionImpl::checkpoints_to_keep() const {
-  const std::optional<uint32_t> days = config().retention_days;
+  const std::optional<uint32_t> days = forgetting_ ? 0 : config().retention_days;
   const uint64_t now = env_.clock->unix_micros();
   const uint64_t window = std::min(now, days.value_or(0) * kMicrosPerDay);
   size_t base = checkpoints_.size();

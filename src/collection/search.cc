@@ -1,7 +1,8 @@
-// The search path: pin an LSN, choose a strategy, merge the graph's answers with the unlinked
-// tail's, copy the points. Strategies: the graph with its tail; for a selective filter a scan of
-// its matches or a walk among them, whichever the planner expects to be cheaper; the exact scan
-// when asked for. Where the payload index cannot tell the matches, the filter goes into the walk.
+// The search path, for each partition that may hold an answer: pin an LSN, choose a strategy, merge
+// the graph's answers with the unlinked tail's, copy the points. Strategies: the graph with its
+// tail; for a selective filter a scan of its matches or a walk among them, whichever the planner
+// expects to be cheaper; the exact scan when asked for. Where the payload index cannot tell the
+// matches, the filter goes into the walk.
 #include <algorithm>
 #include <cmath>
 
@@ -47,37 +48,27 @@ float score_of(Metric metric, float distance) {
 }  // namespace
 
 /// The vector to search for: the request's, or that of the point it names, kept in `stored`.
-Result<std::span<const float>> CollectionImpl::query_vector(const Partition& partition,
-                                                            const SearchRequest& request,
-                                                            Lsn pinned, Slot* excluded,
-                                                            Point& stored) const {
-  if (!request.id) {
-    if (request.vector.size() != config_.dimension) {
-      return Status(Code::kInvalidDimension, "dimension mismatch: expected " +
-                                                 std::to_string(config_.dimension) + ", got " +
-                                                 std::to_string(request.vector.size()));
-    }
-    for (size_t i = 0; i < request.vector.size(); ++i) {
-      if (!std::isfinite(request.vector[i])) {
-        return Status(Code::kInvalidArgument, "non-finite value at index " + std::to_string(i));
-      }
-    }
-    if (const auto reason = too_long(request.vector, config_.metric); !reason.empty())
-      return Status(Code::kInvalidArgument, reason);
-    return std::span<const float>(request.vector);
-  }
-  TRY_ASSIGN(const std::optional<Slot> slot,
-             partition.find(namespace_of(request.ns), *request.id, pinned));
-  const ReadFilter filter(partition, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
-  if (!slot || !filter.admits(*slot)) {
-    return Status(Code::kNotFound, "point '" + *request.id + "' not found");
-  }
-  TRY_ASSIGN(stored, materialize(partition, *slot, true, false));
-  if (stored.vector.empty()) {
+Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest& request,
+                                                            std::vector<float>& stored) {
+  if (request.id) {
+    TRY_ASSIGN(Point point, get(*request.id, request.ns));
+    stored = std::move(point.vector);
+    if (!stored.empty()) return std::span<const float>(stored);
     return Status(Code::kInvalidArgument, "point '" + *request.id + "' has no vector to search by");
   }
-  *excluded = *slot;
-  return std::span<const float>(stored.vector);
+  if (request.vector.size() != config_.dimension) {
+    return Status(Code::kInvalidDimension, "dimension mismatch: expected " +
+                                               std::to_string(config_.dimension) + ", got " +
+                                               std::to_string(request.vector.size()));
+  }
+  for (size_t i = 0; i < request.vector.size(); ++i) {
+    if (!std::isfinite(request.vector[i])) {
+      return Status(Code::kInvalidArgument, "non-finite value at index " + std::to_string(i));
+    }
+  }
+  if (const auto reason = too_long(request.vector, config_.metric); !reason.empty())
+    return Status(Code::kInvalidArgument, reason);
+  return std::span<const float>(request.vector);
 }
 
 /// Compares the query with every match, on codes where the index has them.
@@ -186,15 +177,25 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
                   "limit too large: max " + std::to_string(kSearchLimitMax));
   }
   queries_.fetch_add(1, std::memory_order_relaxed);
-  const EpochGuard guard;
-  const Partition& partition = this->partition();
-  const Lsn pinned = partition.visible_lsn();
+  std::vector<float> stored;
+  TRY_ASSIGN(const std::span<const float> query, query_vector(request, stored));
+  SearchResult result;
+  TRY(read_of(request.ns, request.filter, [&](const Partition& partition, Lsn pinned) {
+    return search_in(partition, pinned, request, query, result);
+  }));
+  return result;
+}
+
+/// The nearest in one partition, merged with those of others that were found before.
+Status CollectionImpl::search_in(const Partition& partition, Lsn pinned,
+                                 const SearchRequest& request, std::span<const float> query,
+                                 SearchResult& result) {
   ReadFilter filter(partition, pinned, env_.clock->unix_micros(), request.ns, request.filter);
-  Slot excluded = kNoSlot;
-  Point stored;
-  TRY_ASSIGN(const std::span<const float> query,
-             query_vector(partition, request, pinned, &excluded, stored));
-  filter.exclude(excluded);
+  if (request.id) {
+    TRY_ASSIGN(const std::optional<Slot> itself,
+               partition.find(namespace_of(request.ns), *request.id, pinned));
+    filter.exclude(itself.value_or(kNoSlot));
+  }
   filter.require_vector();
 
   std::vector<Hit> hits;
@@ -207,18 +208,27 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
     TRY(walk(query, request, ef, filter, hits));
   }
   if (partition.vectors().release_due()) wake();
-  for (const Hit& hit : hits)
-    partition.heap().prefetch(filter.view().record(hit.slot));
-  SearchResult result;
   result.lsn = pinned;
   result.ef_search = ef;
-  result.hits.reserve(hits.size());
+  if (result.hits.size() == request.limit) {
+    std::erase_if(hits, [&](const Hit& hit) {
+      return score_of(config_.metric, hit.distance) >= result.hits.back().score;
+    });
+  }
+  for (const Hit& hit : hits)
+    partition.heap().prefetch(filter.view().record(hit.slot));
+  const auto before = static_cast<ptrdiff_t>(result.hits.size());
+  result.hits.reserve(result.hits.size() + hits.size());
   for (const Hit& hit : hits) {
     TRY_ASSIGN(Point point,
                materialize(partition, hit.slot, request.with_vector, request.with_metadata));
     result.hits.push_back({score_of(config_.metric, hit.distance), std::move(point)});
   }
-  return result;
+  if (before == 0) return {};
+  std::inplace_merge(result.hits.begin(), result.hits.begin() + before, result.hits.end(),
+                     [](const SearchHit& a, const SearchHit& b) { return a.score < b.score; });
+  if (result.hits.size() > request.limit) result.hits.resize(request.limit);
+  return {};
 }
 
 }  // namespace ferres

@@ -26,40 +26,46 @@ constexpr size_t kLinksPerTask = 64;
 }  // namespace
 
 struct CollectionImpl::Shrink {
+  std::shared_ptr<Partitions> partitions;
+  std::shared_ptr<Part> part;
   std::unique_ptr<Partition> next;
   const Partition* from = nullptr;  // in force when it began
   Slot slots = 0;                   // of `from`
   Slot copied = 0;
   Lsn applied = 0;
+
+  bool overtaken() const { return part->partition.load() != from; }
 };
 
+bool CollectionImpl::shrinks(const Part& part) const {
+  return shrink_ != nullptr && shrink_->part.get() == &part;
+}
+
 /// Lane.
-void CollectionImpl::begin_shrink() {
-  if (!options_.background || shrink_ != nullptr || partition_->building()) return;
-  const uint64_t slots = partition_->slots_given();
+void CollectionImpl::begin_shrink(Part& part) {
+  const Partition& partition = *part.partition.load();
+  if (!options_.background || shrink_ != nullptr || partition.building()) return;
+  const uint64_t slots = partition.slots_given();
   const uint64_t now = env_.clock->unix_micros();
-  if (slots < options_.shrink_slots_min || partition_->live_points() * kShare > slots) {
-    wasteful_since_ = 0;
+  if (slots < options_.shrink_slots_min || partition.live_points() * kShare > slots) {
+    part.wasteful_since = 0;
     return;
   }
-  if (wasteful_since_ == 0) wasteful_since_ = now;
-  const bool quiet = now >= partition_->last_write_micros() + kQuietMicros;
-  if ((!quiet && now < wasteful_since_ + kPatientMicros) || now < shrink_retry_micros_) return;
+  if (part.wasteful_since == 0) part.wasteful_since = now;
+  const bool quiet = now >= partition.last_write_micros() + kQuietMicros;
+  if ((!quiet && now < part.wasteful_since + kPatientMicros) || now < shrink_retry_micros_) return;
   auto shrink = std::make_shared<Shrink>();
-  Manifest numbers;  // no files, but numbers that no file has
-  if (!checkpoints_.empty()) {
-    for (const StoreManifest& store : checkpoints_.back().stores)
-      numbers.stores.push_back({.family = store.family, .next_file = store.next_file});
-  }
-  auto next = Partition::open(*env_.files, dir_, config(), &numbers, options_.payload_bytes_max);
+  shrink->partitions = partitions_;
+  shrink->part = partitions_->find(part.place.ns.value_or(""));
+  auto next = partitions_->empty_copy(part);
   if (!next.ok()) return shrink_failed(next.error());
   shrink->next = *std::move(next);
-  shrink->from = partition_.get();
-  shrink->slots = partition_->slots_given();
-  shrink->applied = partition_->visible_lsn();
+  shrink->from = &partition;
+  shrink->slots = partition.slots_given();
+  shrink->applied = partitions_->visible_lsn();
   shrink_ = shrink;
   log_info("shrink.begin",
-           {{"collection", config_.name}, {"slots", slots}, {"points", partition_->live_points()}});
+           {{"collection", config_.name}, {"slots", slots}, {"points", partition.live_points()}});
   shrink_in_background(std::move(shrink));
 }
 
@@ -94,8 +100,9 @@ Status CollectionImpl::shrink_some(Shrink& shrink, bool* ready) const {
   Lsn visible = 0;
   {
     const EpochGuard guard;
-    if (&partition() != shrink.from) return {Code::kConflict, "a restore came in between"};
-    visible = shrink.from->visible_lsn();
+    if (in_force_.load() != shrink.partitions.get() || shrink.overtaken())
+      return {Code::kConflict, "its points were replaced meanwhile"};
+    visible = shrink.partitions->visible_lsn();
     if (shrink.copied < shrink.slots) {
       const Slot end = std::min(shrink.slots - shrink.copied, kSlotsPerTask) + shrink.copied;
       for (; shrink.copied < end; ++shrink.copied)
@@ -117,11 +124,22 @@ Status CollectionImpl::shrink_some(Shrink& shrink, bool* ready) const {
 }
 
 Status CollectionImpl::apply_log(Shrink& shrink, Lsn to) const {
-  TRY(read_log(*env_.files, log_dir_of(dir_), shrink.applied + 1, to,
-               [&](const LogRecord& record) -> Status {
-                 TRY_ASSIGN([[maybe_unused]] const uint64_t count, shrink.next->apply(record));
-                 return {};
-               }));
+  const std::optional<std::string>& own = shrink.part->place.ns;
+  const auto apply = [&](const LogRecord& record) -> Status {
+    if (static_cast<Op>(record.op) == Op::kRestore) {
+      TRY_ASSIGN(const RestoreRecord restore, decode_restore(record.payload));
+      if (own && restore.ns && *restore.ns != *own) return {};
+      return {Code::kConflict, "its points were replaced meanwhile"};
+    }
+    const Route route = [&](std::string_view ns, bool) {
+      Partition* const next = !own || *own == ns ? shrink.next.get() : nullptr;
+      if (next != nullptr) next->begin_record(record);
+      return Result<Partition*>(next);
+    };
+    TRY_ASSIGN([[maybe_unused]] const uint64_t count, apply_record(record, route));
+    return {};
+  };
+  TRY(read_log(*env_.files, log_dir_of(dir_), shrink.applied + 1, to, apply));
   shrink.applied = to;
   shrink.next->seal_dying();
   shrink.next->reclaim(kRecordsPerTask);
@@ -139,24 +157,23 @@ bool CollectionImpl::finish_shrink() {
   if (result == nullptr) return false;
   const std::shared_ptr<Shrink> shrink = std::move(shrink_);
   if (!failure().ok()) return true;
-  const uint64_t written = partition_->last_write_micros();
-  if (result->ok() && shrink->from != partition_.get())
-    *result = {Code::kConflict, "a restore came in between"};
-  if (result->ok()) *result = apply_log(*shrink, partition_->visible_lsn());
+  Part& part = *shrink->part;
+  if (result->ok() && (shrink->partitions != partitions_ || shrink->overtaken()))
+    *result = {Code::kConflict, "its points were replaced meanwhile"};
+  if (result->ok()) *result = apply_log(*shrink, partitions_->visible_lsn());
+  if (result->ok()) *result = shrink->next->want_index(config().index);
   if (!result->ok()) {
     shrink_failed(*result);
     return true;
   }
-  const uint64_t slots = partition_->slots_given();
-  shrink->next->publish_restored(shrink->applied, written);
-  if (const Status wanted = shrink->next->want_index(config().index); !wanted.ok()) {
-    shrink_failed(wanted);
-    return true;
-  }
-  put_in_force(std::move(shrink->next));
-  wasteful_since_ = 0;
+  const Partition& old = *part.partition.load();
+  const uint64_t slots = old.slots_given();
+  shrink->next->complete_copy(shrink->applied, old.last_write_micros());
+  partitions_->replace(part, std::move(shrink->next));
+  recall_curves_.clear();
+  part.wasteful_since = 0;
   log_info("shrink.done",
-           {{"collection", config_.name}, {"slots", slots}, {"points", partition_->live_points()}});
+           {{"collection", config_.name}, {"slots", slots}, {"points", part.points.load()}});
   const MutexLock lock(mutex_);
   ++checkpoints_wanted_;
   return true;

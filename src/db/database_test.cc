@@ -175,7 +175,7 @@ TEST_F(DatabaseTest, ADroppedCollectionComesBackAsItWas) {
   EXPECT_EQ(a->get("late", {}).error().code(), Code::kNotFound);
   EXPECT_EQ(a->stats().lsn, 3u);
   // Undone: the moment before the restore.
-  ASSERT_TRUE(database_->restore({{.unix_micros = {}, .lsn = 2}, "a", {}}, nullptr).ok());
+  ASSERT_TRUE(database_->restore({{.unix_micros = {}, .lsn = 2, .ns = {}}, "a", {}}, nullptr).ok());
   EXPECT_TRUE(a->get("late", {}).ok());
 }
 
@@ -185,7 +185,8 @@ TEST_F(DatabaseTest, AnOldStateBecomesACollectionOfItsOwn) {
   ASSERT_TRUE(a->checkpoint().ok());
   put(*a, "2");
   put(*a, "3");
-  const auto outcome = database_->restore({{.unix_micros = {}, .lsn = 2}, "a", "b"}, nullptr);
+  const auto outcome =
+      database_->restore({{.unix_micros = {}, .lsn = 2, .ns = {}}, "a", "b"}, nullptr);
   ASSERT_TRUE(outcome.ok()) << outcome.error().message();
   EXPECT_EQ(outcome->restored[0].first, "b");
   EXPECT_EQ(outcome->restored[0].second.points, 2u);
@@ -198,8 +199,11 @@ TEST_F(DatabaseTest, AnOldStateBecomesACollectionOfItsOwn) {
   EXPECT_FALSE(b->get("3", {}).ok());
   EXPECT_FALSE((*database_->find("a"))->get("of b", {}).ok());
   // Before the copy there is no history of it.
-  EXPECT_EQ(b->restore({.unix_micros = {}, .lsn = 1}, nullptr).error().code(), Code::kNotFound);
-  EXPECT_EQ(database_->restore({{.unix_micros = {}, .lsn = 2}, "a", "b"}, nullptr).error().code(),
+  EXPECT_EQ(b->restore({.unix_micros = {}, .lsn = 1, .ns = {}}, nullptr).error().code(),
+            Code::kNotFound);
+  EXPECT_EQ(database_->restore({{.unix_micros = {}, .lsn = 2, .ns = {}}, "a", "b"}, nullptr)
+                .error()
+                .code(),
             Code::kAlreadyExists);
 }
 
@@ -255,7 +259,7 @@ TEST_F(DatabaseTest, ARestoreThatIsCutShortChangesNothing) {
   put(**database_->create(config("a")), "p");
   ASSERT_TRUE(database_->drop("a").ok());
   const auto stop = [](uint64_t, uint64_t) { return Status(Code::kUnavailable, "enough"); };
-  const RestoreTarget target{.unix_micros = {}, .lsn = 1};
+  const RestoreTarget target{.unix_micros = {}, .lsn = 1, .ns = {}};
   for (const std::optional<std::string>& as : {std::optional<std::string>(), {"b"}}) {
     const auto outcome = database_->restore({target, "a", as}, stop);
     EXPECT_EQ(outcome.error().message(), "enough");

@@ -183,7 +183,7 @@ Status Checkpoint::write(FileSystem& disk, const std::string& dir, const std::st
     Result<std::unique_ptr<File>> file = disk.open(path, OpenMode::kTruncate);
     status = file.ok() ? write_file(**file, family, number) : std::move(file).error();
   }
-  if (status.ok()) status = disk.sync_dir(dir);
+  if (status.ok()) status = disk.sync_dir(path.substr(0, path.rfind('/')));
   if (!status.ok()) disk.remove(path).ignore();  // else the next garbage collection removes it
   const MutexLock lock(mutex_);
   writing_ = false;

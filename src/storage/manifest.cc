@@ -13,7 +13,7 @@ namespace ferres {
 namespace {
 
 constexpr std::string_view kMagic = "FERRMANI";
-constexpr uint32_t kVersion = 2;   // 2: restored
+constexpr uint32_t kVersion = 3;   // 2: restored; 3: namespaces with stores of their own
 constexpr size_t kHeadBytes = 16;  // magic, version, their CRC: the same in every version
 constexpr uint64_t kManifestBytesMax = 64 << 20;
 constexpr std::string_view kSuffix = ".manifest";
@@ -71,12 +71,38 @@ StoreManifest take_store(Reader& reader) {
   return store;
 }
 
+void take_namespaces(Reader& reader, Manifest& manifest) {
+  manifest.isolated = reader.u8() != 0;
+  const uint64_t namespaces = reader.count(25);
+  for (uint64_t i = 0; i < namespaces; ++i) {
+    NamespaceEntry entry;
+    entry.ns = reader.string();
+    entry.points = reader.u64();
+    entry.ttl_points = reader.u64();
+    entry.expiry_micros = reader.u64();
+    manifest.namespaces.push_back(std::move(entry));
+  }
+}
+
 std::string path_in(const std::string& dir, const std::string& name) {
   return dir + "/" + name;
 }
 
 std::string path_of(const std::string& dir, Lsn lsn) {
   return path_in(dir, name_of(lsn));
+}
+
+/// `prefix`: empty, or a folder within store_dir that ends with a slash.
+Status remove_unlisted(FileSystem& files, const std::string& store_dir, const std::string& prefix,
+                       const std::set<std::string>& listed) {
+  const std::string dir =
+      prefix.empty() ? store_dir : path_in(store_dir, prefix.substr(0, prefix.size() - 1));
+  TRY_ASSIGN(const std::vector<std::string> names, files.list(dir));
+  for (const std::string& name : names) {
+    if (!page_file_number(name) || listed.contains(prefix + name)) continue;
+    TRY(files.remove(path_in(dir, name)));
+  }
+  return {};
 }
 
 }  // namespace
@@ -91,6 +117,14 @@ std::string encode_manifest(const Manifest& manifest) {
   for (const StoreManifest& store : manifest.stores)
     put_store(out, store);
   put_u8(out, manifest.restored ? 1 : 0);
+  put_u8(out, manifest.isolated ? 1 : 0);
+  put_varint(out, manifest.namespaces.size());
+  for (const NamespaceEntry& entry : manifest.namespaces) {
+    put_string(out, entry.ns);
+    put_u64(out, entry.points);
+    put_u64(out, entry.ttl_points);
+    put_u64(out, entry.expiry_micros);
+  }
   put_u32(out, crc32c(as_bytes(out)));
   return out;
 }
@@ -120,7 +154,11 @@ Result<Manifest> decode_manifest(Bytes bytes) {
   for (uint64_t i = 0; i < stores; ++i)
     manifest.stores.push_back(take_store(reader));
   if (version >= 2) manifest.restored = reader.u8() != 0;
+  if (version >= 3) take_namespaces(reader, manifest);
   TRY(reader.finished("manifest"));
+  if (manifest.isolated &&
+      manifest.stores.size() != manifest.namespaces.size() * Manifest::kStoresEach)
+    return Status(Code::kCorruption, "the manifest's stores are not those of its namespaces");
   return manifest;
 }
 
@@ -177,10 +215,18 @@ Status collect_checkpoint_garbage(FileSystem& files, const std::string& manifest
   }
   // A manifest must not come back after its page files have gone.
   if (removed) TRY(files.sync_dir(manifest_dir));
-  TRY_ASSIGN(const std::vector<std::string> names, files.list(store_dir));
-  for (const std::string& name : names) {
-    if (!page_file_number(name) || listed.contains(name)) continue;
-    TRY(files.remove(path_in(store_dir, name)));
+  TRY(remove_unlisted(files, store_dir, "", listed));
+  const std::string own = path_in(store_dir, std::string(kNamespacesFolder));
+  if (!files.exists(own)) return {};
+  TRY_ASSIGN(const std::vector<std::string> folders, files.list(own));
+  for (const std::string& folder : folders) {
+    const std::string prefix = std::string(kNamespacesFolder) + "/" + folder + "/";
+    const auto next = listed.lower_bound(prefix);
+    if (next == listed.end() || !next->starts_with(prefix)) {
+      TRY(files.remove_tree(path_in(own, folder)));
+    } else {
+      TRY(remove_unlisted(files, store_dir, prefix, listed));
+    }
   }
   return {};
 }

@@ -52,6 +52,17 @@ TEST(Manifest, WhatIsWrittenIsRead) {
   EXPECT_EQ(decoded->stores[1].family, "index");
 }
 
+TEST(Manifest, NamespacesHaveStoresOfTheirOwn) {
+  Manifest manifest = some_manifest(42, {"namespaces/a/points-1.bin"});
+  manifest.isolated = true;
+  manifest.namespaces = {{"a", 10, 2, 77}};
+  const Result<Manifest> decoded = decode_manifest(as_bytes(encode_manifest(manifest)));
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message();
+  expect_same(*decoded, manifest);
+  manifest.namespaces.push_back({"b", 1, 0, 0});
+  EXPECT_EQ(decode_manifest(as_bytes(encode_manifest(manifest))).error().code(), Code::kCorruption);
+}
+
 TEST(Manifest, CutOrChangedBytesAreCorruption) {
   const std::string bytes = encode_manifest(some_manifest(42, {"points-1.bin"}));
   for (size_t length = 0; length < bytes.size(); ++length) {
@@ -67,12 +78,12 @@ TEST(Manifest, CutOrChangedBytesAreCorruption) {
 
 TEST(Manifest, NewerFormatIsRefusedByName) {
   std::string bytes("FERRMANI");
-  put_u32(bytes, 3);
+  put_u32(bytes, 4);
   put_u32(bytes, crc32c(as_bytes(bytes)));
   bytes += "whatever comes";
   const Result<Manifest> decoded = decode_manifest(as_bytes(bytes));
   EXPECT_EQ(decoded.error().code(), Code::kUnimplemented);
-  EXPECT_NE(decoded.error().message().find("format 3"), std::string::npos);
+  EXPECT_NE(decoded.error().message().find("format 4"), std::string::npos);
 }
 
 TEST(Manifest, ListIsAscendingAndEmptyWithoutAFolder) {

@@ -1,6 +1,7 @@
 // A page store: a family of arenas that are checkpointed together into immutable page files
-// "<family>-<number>.bin". A partition has two: "points" (the truth: slots, records, vectors) and
-// "index" (derived: links, id map; rebuilt from the points when damaged).
+// "<family>-<number>.bin"; the family may begin with folders. A partition has two: "points" (the
+// truth: slots, records, vectors) and "index" (derived: links, id map; rebuilt from the points when
+// damaged).
 //
 // A page file holds the pages that changed since the checkpoint before, at 4 KiB-aligned offsets,
 // and ends with a table {arena, page, offset, length, crc32c} of its pages. The content of an arena
@@ -26,7 +27,7 @@ namespace ferres {
 
 /// What a manifest says of one page file.
 struct PageFileEntry {
-  std::string name;  // within the partition's folder
+  std::string name;  // within the collection's folder
   uint64_t bytes = 0;
   uint32_t table_crc = 0;  // CRC32C of the page table
 };
@@ -38,7 +39,7 @@ struct ArenaEntry {
 
 /// What a manifest says of one store.
 struct StoreManifest {
-  std::string family;
+  std::string family;  // "points", "namespaces/<ns>/index", ...
   uint64_t next_file = 1;
   std::vector<PageFileEntry> files = {};  // oldest first: a later file's page wins
   std::vector<ArenaEntry> arenas = {};

@@ -11,11 +11,12 @@
 namespace ferres::sim {
 namespace {
 
-constexpr uint64_t kFolders = 7;  // different folders that the flips take turns on
+constexpr uint64_t kFolders = 8;  // different folders that the flips take turns on
 
-DatabaseOptions quiet_options() {
+DatabaseOptions quiet_options(uint64_t folder) {
   DatabaseOptions options = small_options();
   options.collection.background = false;
+  options.collection.isolate_namespaces = folder % 2 == 1;
   return options;
 }
 
@@ -40,7 +41,7 @@ class Flip {
   explicit Flip(uint64_t seed) : random_(seed), folder_(seed % kFolders), files_(folder_) {}
 
   void run() {
-    World world(files_, folder_, quiet_options());
+    World world(files_, folder_, quiet_options(folder_));
     Trace trace(world, folder_);
     make_folder(world, trace);
     if (testing::Test::HasFailure()) return;

@@ -27,9 +27,17 @@ class FaultRun {
   /// Whether the fault was met.
   bool run() {
     files_.fail_at(n_, kind_);
+    world_.isolate_namespaces(random_.one_in(2));
     if (clear(world_.open())) {
       for (int i = 0; i < 40; ++i)
         step(i);
+      read_all();
+      clear(world_.close());
+    }
+    // The other form of namespaces.
+    world_.kill();
+    world_.isolate_namespaces(!world_.isolates_namespaces());
+    if (clear(world_.open())) {
       read_all();
       clear(world_.close());
     }
@@ -178,7 +186,7 @@ class FaultRun {
 
   /// Back to the last upsert that was acknowledged.
   void restore(Collection& open) {
-    auto result = open.restore({.unix_micros = {}, .lsn = past_.first}, nullptr);
+    auto result = open.restore({.unix_micros = {}, .lsn = past_.first, .ns = {}}, nullptr);
     if (!result.ok() && result.error().code() == Code::kNotFound) {
       EXPECT_EQ(open.config().retention_days, 0u) << result.error().message();
       return;

@@ -1,7 +1,7 @@
 // Random operations on a whole database beside an oracle: writes with invalid points among them,
-// namespaces, time to live, filters, exact and graph search, checkpoints, restarts of three kinds,
-// dropping and creating collections. 200 000 operations over eight seeds; FERRES_SEED runs another
-// seed, FERRES_OPS another number of operations a seed.
+// namespaces, with files of their own and without, time to live, filters, exact and graph search,
+// checkpoints, restarts of three kinds, dropping and creating collections. 200 000 operations over
+// eight seeds; FERRES_SEED runs another seed, FERRES_OPS another number of operations a seed.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -39,6 +39,7 @@ class ModelRun {
       : random_(seed), files_(seed), world_(files_, seed, small_options()) {}
 
   void start() {
+    world_.isolate_namespaces(random_.one_in(2));
     const Status status = world_.open();
     ASSERT_TRUE(status.ok()) << status.message();
     for (const char* name : {"alpha", "beta"})
@@ -51,16 +52,28 @@ class ModelRun {
       void (ModelRun::*run)();
     };
     static constexpr Row kRows[] = {
-        {300, &ModelRun::upsert},       {120, &ModelRun::remove_some},
-        {150, &ModelRun::get},          {80, &ModelRun::list},
-        {50, &ModelRun::count},         {80, &ModelRun::search_exact},
-        {150, &ModelRun::search_graph}, {30, &ModelRun::search_by_id},
-        {20, &ModelRun::pass_time},     {10, &ModelRun::sweep},
-        {5, &ModelRun::checkpoint},     {10, &ModelRun::link},
-        {3, &ModelRun::restart},        {2, &ModelRun::replace_collection},
-        {5, &ModelRun::ask_wrongly},    {4, &ModelRun::change_index},
-        {6, &ModelRun::restore},        {2, &ModelRun::remove_most},
+        {300, &ModelRun::upsert},
+        {120, &ModelRun::remove_some},
+        {150, &ModelRun::get},
+        {80, &ModelRun::list},
+        {50, &ModelRun::count},
+        {80, &ModelRun::search_exact},
+        {150, &ModelRun::search_graph},
+        {30, &ModelRun::search_by_id},
+        {20, &ModelRun::pass_time},
+        {10, &ModelRun::sweep},
+        {5, &ModelRun::checkpoint},
+        {10, &ModelRun::link},
+        {3, &ModelRun::restart},
+        {2, &ModelRun::replace_collection},
+        {5, &ModelRun::ask_wrongly},
+        {4, &ModelRun::change_index},
+        {6, &ModelRun::restore},
+        {2, &ModelRun::remove_most},
         {3, &ModelRun::trim},
+        {3, &ModelRun::drop_namespace},
+        {4, &ModelRun::restore_namespace},
+        {5, &ModelRun::list_namespaces},
     };
     uint64_t total = 0;
     for (const Row& row : kRows)
@@ -217,6 +230,15 @@ class ModelRun {
     remove(std::move(request));
   }
 
+  void drop_namespace() {
+    const std::string ns = maker().name_space().value_or("");
+    const uint64_t there = tracked().oracle.drop_namespace(ns, now());
+    const auto result = collection()->drop_namespace(ns);
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    EXPECT_EQ(result->deleted, there);
+    accept_lsn(result->lsn);
+  }
+
   void accept_lsn(Lsn lsn) {
     EXPECT_GT(lsn, tracked().lsn);
     tracked().lsn = lsn;
@@ -254,10 +276,12 @@ class ModelRun {
     EXPECT_EQ(page->total, wanted.size()) << condition.json;
     const uint64_t rest = wanted.size() > request.offset ? wanted.size() - request.offset : 0;
     EXPECT_EQ(page->points.size(), std::min(request.limit, rest));
+    // Of several partitions one comes after the other.
+    const bool one = !world_.isolates_namespaces() || request.ns;
     Lsn before = 0;
     for (const Point& point : page->points) {
       EXPECT_LE(before, point.version) << "not in order of the last write";
-      before = point.version;
+      if (one) before = point.version;
       const OraclePoint* known = tracked().oracle.find(point.ns.value_or(""), point.id, now());
       ASSERT_NE(known, nullptr) << "phantom " << point.id;
       EXPECT_TRUE(condition.holds(known->facts)) << condition.json;
@@ -402,6 +426,39 @@ class ModelRun {
     if (random_.one_in(3)) restart();
   }
 
+  void restore_namespace() {
+    Tracked& current = tracked();
+    if (current.past.empty()) return;
+    const Past past = current.past[random_.below(current.past.size())];
+    RestoreTarget target;
+    target.lsn = past.lsn;
+    target.ns = maker().name_space().value_or("");
+    const auto restored = collection()->restore(target, nullptr);
+    if (current.config.retention_days && !restored.ok()) {
+      EXPECT_EQ(restored.error().code(), Code::kNotFound) << restored.error().message();
+      return;
+    }
+    ASSERT_TRUE(restored.ok()) << restored.error().message();
+    ++restores_;
+    accept_lsn(restored->lsn);
+    current.oracle.restore_namespace(*target.ns, past.oracle, restored->lsn);
+    EXPECT_TRUE(current.oracle.equals(*collection(), now()))
+        << "'" << *target.ns << "' restored to LSN " << past.lsn;
+    if (random_.one_in(3)) restart();
+  }
+
+  void list_namespaces() {
+    const auto found = collection()->namespaces();
+    ASSERT_TRUE(found.ok()) << found.error().message();
+    std::map<std::string, uint64_t> wanted;
+    for (const OraclePoint* point : tracked().oracle.visible(now(), std::nullopt, nullptr))
+      ++wanted[point->input.ns.value_or("")];
+    std::map<std::string, uint64_t> listed;
+    for (const NamespaceInfo& info : *found)
+      listed[info.ns] = info.points;
+    EXPECT_EQ(listed, wanted);
+  }
+
   // ---- everything else
 
   void pass_time() {
@@ -447,6 +504,7 @@ class ModelRun {
       world_.kill();
       files_.crash(static_cast<TearMode>(kind - 2));
     }
+    if (random_.one_in(4)) world_.isolate_namespaces(!world_.isolates_namespaces());
     const Status status = world_.open();
     ASSERT_TRUE(status.ok()) << status.message();
     for (auto& [name, tracked] : tracked_) {

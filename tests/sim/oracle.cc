@@ -50,6 +50,19 @@ uint64_t Oracle::remove(const std::string& ns, const std::vector<std::string>& i
   return removed;
 }
 
+uint64_t Oracle::drop_namespace(const std::string& ns, uint64_t now) {
+  const uint64_t there = visible(now, ns, nullptr).size();
+  std::erase_if(points_, [&ns](const auto& entry) { return entry.first.first == ns; });
+  return there;
+}
+
+void Oracle::restore_namespace(const std::string& ns, const Oracle& past, Lsn lsn) {
+  drop_namespace(ns, 0);
+  for (const auto& [key, point] : past.points_) {
+    if (key.first == ns) points_.insert_or_assign(key, point).first->second.version = lsn;
+  }
+}
+
 const OraclePoint* Oracle::find(const std::string& ns, const std::string& id, uint64_t now) const {
   const auto entry = points_.find({ns, id});
   if (entry == points_.end()) return nullptr;

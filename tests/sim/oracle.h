@@ -52,6 +52,10 @@ class Oracle {
   void upsert(OraclePoint point);
   /// How many of the ids were there at `now`.
   uint64_t remove(const std::string& ns, const std::vector<std::string>& ids, uint64_t now);
+  /// Points of a namespace that were there at `now`, and are not any more.
+  uint64_t drop_namespace(const std::string& ns, uint64_t now);
+  /// The points of a namespace become what they were, by a write of that LSN.
+  void restore_namespace(const std::string& ns, const Oracle& past, Lsn lsn);
   const OraclePoint* find(const std::string& ns, const std::string& id, uint64_t now) const;
   /// Points that are there at `now`, of a namespace if one is given.
   std::vector<const OraclePoint*> visible(uint64_t now, const std::optional<std::string>& ns,

@@ -14,20 +14,22 @@ namespace {
 
 constexpr TearMode kModes[] = {TearMode::kDropUnsynced, TearMode::kReorder, TearMode::kPrefix};
 
-DatabaseOptions quiet_options() {
+DatabaseOptions quiet_options(bool isolated) {
   DatabaseOptions options = small_options();
   options.collection.background = false;
+  options.collection.isolate_namespaces = isolated;
   return options;
 }
 
 class PowerCut {
  public:
-  PowerCut(uint64_t seed, uint64_t one_in)
+  PowerCut(uint64_t seed, uint64_t one_in, bool isolated)
       : seed_(seed),
         one_in_(one_in),
+        isolated_(isolated),
         random_(seed ^ 0xC0FFEE),
         files_(seed),
-        world_(files_, seed, quiet_options()),
+        world_(files_, seed, quiet_options(isolated)),
         trace_(world_, seed) {}
 
   void run(uint64_t operations) {
@@ -65,16 +67,20 @@ class PowerCut {
 
   /// A second cut while the first is being recovered from.
   void cut_recovery(SimFiles& disk, uint64_t seed, Random& random) {
-    disk.cut_power_at(1 + random.below(12));
-    World world(disk, seed, quiet_options(), world_.clock().unix_micros());
-    world.open().ignore();  // it may even have come to its end
+    disk.cut_power_at(1 + random.below(40));
+    // Some are cut while namespaces are brought into the other form, too.
+    World world(disk, seed, quiet_options(isolated_ != random.one_in(3)),
+                world_.clock().unix_micros());
+    const Status opened = world.open();  // it may even have come to its end
+    if (opened.ok()) world.database().checkpoint_all().ignore();
     disk.cut_power();
     world.kill();
     disk.crash(kModes[random.below(3)]);
   }
 
   void examine(SimFiles& disk, uint64_t seed, Random& random) {
-    World world(disk, seed, quiet_options(), world_.clock().unix_micros());
+    World world(disk, seed, quiet_options(isolated_ != random.one_in(6)),
+                world_.clock().unix_micros());
     const Status status = world.open();
     ASSERT_TRUE(status.ok()) << status.message();
     EXPECT_TRUE(trace_.explains(world));
@@ -94,21 +100,26 @@ class PowerCut {
 
   const uint64_t seed_;
   const uint64_t one_in_;
-  Random random_;  // which calls
+  const bool isolated_;  // namespaces
+  Random random_;        // which calls
   SimFiles files_;
   World world_;
   Trace trace_;
   uint64_t cuts_ = 0;
 };
 
-TEST(PowerCut, NothingAcknowledgedIsLost) {
+class PowerCutTest : public testing::TestWithParam<bool> {};
+
+TEST_P(PowerCutTest, NothingAcknowledgedIsLost) {
   const uint64_t seed = setting("FERRES_SEED", 1);
-  PowerCut test(seed, setting("FERRES_SWEEP", 10));
+  PowerCut test(seed, setting("FERRES_SWEEP", 10), GetParam());
   test.run(setting("FERRES_OPS", 2000));
   std::cout << test.cuts() << " power cuts in a run of " << test.calls()
             << " calls that change the disk\n";
   EXPECT_GT(test.cuts(), 0u);
 }
+
+INSTANTIATE_TEST_SUITE_P(NamespacesIsolated, PowerCutTest, testing::Bool());
 
 }  // namespace
 }  // namespace ferres::sim

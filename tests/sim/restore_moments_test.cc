@@ -98,6 +98,12 @@ class History {
       case 5:
         if (random_.one_in(10)) drop_and_bring_back();
         break;
+      case 6:
+        drop_namespace();
+        break;
+      case 7:
+        restore_namespace();
+        break;
       default:
         random_.one_in(4) ? remove() : upsert();
     }
@@ -141,6 +147,7 @@ class History {
       world_.kill();
       files_.crash(TearMode::kReorder);
     }
+    if (random_.one_in(4)) world_.isolate_namespaces(!world_.isolates_namespaces());
     const Status status = world_.open();
     ASSERT_TRUE(status.ok()) << status.message();
   }
@@ -149,9 +156,28 @@ class History {
   void go_back() {
     if (moments_.empty()) return;
     const Moment& moment = moments_[random_.below(moments_.size())];
-    const auto restored = collection()->restore({.unix_micros = {}, .lsn = moment.lsn}, nullptr);
+    const auto restored =
+        collection()->restore({.unix_micros = {}, .lsn = moment.lsn, .ns = {}}, nullptr);
     ASSERT_TRUE(restored.ok()) << restored.error().message();
     oracle_ = moment.oracle;
+  }
+
+  void drop_namespace() {
+    const std::string ns = Maker(random_, kDimension).name_space().value_or("");
+    const auto dropped = collection()->drop_namespace(ns);
+    ASSERT_TRUE(dropped.ok()) << dropped.error().message();
+    EXPECT_EQ(dropped->deleted, oracle_.drop_namespace(ns, now()));
+  }
+
+  void restore_namespace() {
+    if (moments_.empty()) return;
+    const Moment& moment = moments_[random_.below(moments_.size())];
+    RestoreTarget target;
+    target.lsn = moment.lsn;
+    target.ns = Maker(random_, kDimension).name_space().value_or("");
+    const auto restored = collection()->restore(target, nullptr);
+    ASSERT_TRUE(restored.ok()) << restored.error().message();
+    oracle_.restore_namespace(*target.ns, moment.oracle, restored->lsn);
   }
 
   void drop_and_bring_back() {
@@ -159,7 +185,7 @@ class History {
     ASSERT_TRUE(world_.database().drop("c").ok());
     if (random_.one_in(2)) restart();
     const auto outcome =
-        world_.database().restore({{.unix_micros = {}, .lsn = lsn}, "c", {}}, nullptr);
+        world_.database().restore({{.unix_micros = {}, .lsn = lsn, .ns = {}}, "c", {}}, nullptr);
     ASSERT_TRUE(outcome.ok()) << outcome.error().message();
   }
 

@@ -9,6 +9,7 @@ constexpr uint64_t kIds = 150;
 constexpr uint64_t kCheckpointEvery = 100;
 constexpr uint64_t kReplaceEvery = 400;
 constexpr uint64_t kRestoreEvery = 47;
+constexpr uint64_t kDropEvery = 61;
 constexpr uint64_t kRememberEvery = 5;  // LSNs
 
 }  // namespace
@@ -35,6 +36,8 @@ void Trace::step() {
     ASSERT_TRUE(status.ok()) << status.message();
   } else if (steps_ % kRestoreEvery == 0) {
     restore("side");  // the one that keeps its history
+  } else if (steps_ % kDropEvery == 0) {
+    drop_namespace(name);
   } else {
     write_some(name);
   }
@@ -49,8 +52,26 @@ void Trace::restore(const std::string& name) {
   ASSERT_TRUE(found.ok()) << found.error().message();
   WriteOp op;
   op.restored = moment->second;
+  RestoreTarget target;
+  target.lsn = moment->first;
+  if (random_.one_in(2)) {
+    op.alone = Maker(random_, kDimension).name_space().value_or("");
+    target.ns = op.alone;
+  }
   tracked.in_flight.push_back(std::move(op));
-  auto result = (*found)->restore({.unix_micros = {}, .lsn = moment->first}, nullptr);
+  auto result = (*found)->restore(target, nullptr);
+  ASSERT_TRUE(result.ok()) << result.error().message();
+  acknowledge(name, result->lsn);
+}
+
+void Trace::drop_namespace(const std::string& name) {
+  auto found = world_.database().find(name);
+  ASSERT_TRUE(found.ok()) << found.error().message();
+  WriteOp op;
+  op.micros = world_.clock().unix_micros();
+  op.alone = Maker(random_, kDimension).name_space().value_or("");
+  tracked_[name].in_flight.push_back(op);
+  auto result = (*found)->drop_namespace(*op.alone);
   ASSERT_TRUE(result.ok()) << result.error().message();
   acknowledge(name, result->lsn);
 }
@@ -144,7 +165,13 @@ void Trace::acknowledge(const std::string& name, Lsn lsn) {
 }
 
 void Trace::apply(Oracle& oracle, const WriteOp& op, Lsn lsn) {
-  if (op.restored != nullptr) oracle = *op.restored;
+  if (op.restored != nullptr && op.alone) {
+    oracle.restore_namespace(*op.alone, *op.restored, lsn);
+  } else if (op.restored != nullptr) {
+    oracle = *op.restored;
+  } else if (op.alone) {
+    oracle.drop_namespace(*op.alone, op.micros);
+  }
   for (OraclePoint point : op.points) {
     point.version = lsn;
     point.created_micros = op.micros;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,6 +24,7 @@ struct WriteOp {
   std::string ns;                   // of a delete
   uint64_t micros = 0;
   std::shared_ptr<const Oracle> restored;  // of a restore: what was there then
+  std::optional<std::string> alone;        // of a restore or a drop: the namespace
 };
 
 class Trace {
@@ -57,6 +59,7 @@ class Trace {
   void create(const std::string& name, Metric metric);
   void drop(const std::string& name);
   void restore(const std::string& name);
+  void drop_namespace(const std::string& name);
   void write_some(const std::string& name);
   void submit_upsert(Collection& collection, const std::string& name);
   void submit_delete(Collection& collection, const std::string& name);

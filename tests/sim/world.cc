@@ -14,6 +14,7 @@ DatabaseOptions small_options() {
   options.collection.log_segment_bytes = 64 << 10;
   options.collection.history_checkpoint_bytes = 64 << 10;
   options.collection.shrink_slots_min = 60;
+  options.collection.open_partitions_max = 2;
   return options;
 }
 

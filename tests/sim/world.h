@@ -27,6 +27,9 @@ class World {
   ~World();
 
   Status open();
+  /// The next open() keeps namespaces that way, and converts what is kept otherwise.
+  void isolate_namespaces(bool isolate) { options_.collection.isolate_namespaces = isolate; }
+  bool isolates_namespaces() const { return options_.collection.isolate_namespaces; }
   /// A clean end.
   Status close();
   /// Drops the database without closing it: a process that died after its running tasks, or, with
@@ -46,7 +49,7 @@ class World {
  private:
   SimFiles& files_;
   const uint64_t seed_;
-  const DatabaseOptions options_;
+  DatabaseOptions options_;
   ManualClock clock_;
   uint64_t opens_ = 0;
   std::unique_ptr<CommitClock> commit_clock_;
