@@ -38,6 +38,7 @@ Result<Answer> get_collection_stats(Context& context, Call& call) {
   json.field("points", stats.memory_bytes_points).field("payload", stats.memory_bytes_payload);
   json.end_object();
   json.field("disk_bytes", stats.disk_bytes).field("history_bytes", stats.history_bytes);
+  json.field("open_partitions", stats.open_partitions);
   json.field("lsn", stats.lsn).field("checkpoint_lsn", stats.checkpoint_lsn);
   json.end_object();
   return Answer{.body = json.take()};

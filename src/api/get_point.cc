@@ -8,7 +8,7 @@ namespace ferres {
 Result<Answer> get_point(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, call));
-  TRY_ASSIGN(const Point point, collection->get(call.point_id, call.ambient_namespace()));
+  TRY_ASSIGN(const Point point, collection->get(call.item, call.ambient_namespace()));
   JsonWriter json;
   write_point(json, point);
   return Answer{.body = json.take()};

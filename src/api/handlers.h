@@ -31,6 +31,10 @@ Result<Answer> get_point(Context& context, Call& call);
 Result<Answer> list_points(Context& context, Call& call);
 Result<Answer> count_points(Context& context, Call& call);
 
+void list_namespaces(Context& context, Call& call, const Reply& reply);
+void snapshot_namespace(Context& context, Call& call, const Reply& reply);
+void delete_namespace(Context& context, Call& call, const Reply& reply);
+
 Result<Answer> search_points(Context& context, Call& call);
 
 }  // namespace ferres

@@ -57,6 +57,12 @@ constexpr std::array kOperations = {
               at_once<count_points>},
     Operation{"get_point", V::kGet, COLLECTION "/points/*id", P::kRead, kReads, kNone,
               at_once<get_point>},
+    Operation{"list_namespaces", V::kGet, COLLECTION "/namespaces", P::kRead, kReads, kNone,
+              list_namespaces},
+    Operation{"snapshot_namespace", V::kPost, COLLECTION "/namespaces/:ns/snapshot", P::kWrite,
+              kWrites, kNone, snapshot_namespace},
+    Operation{"delete_namespace", V::kDelete, COLLECTION "/namespaces/*ns", P::kDelete, kWrites,
+              kNone, delete_namespace},
     Operation{"search", V::kPost, COLLECTION "/search", P::kRead, kReads, kJson,
               at_once<search_points>},
 };

@@ -23,7 +23,7 @@ enum class Body : uint8_t { kNone, kJson };
 /// One request of a client. Path variables are percent-decoded UTF-8, but otherwise as sent.
 struct Call {
   std::string collection;  // the path's :name
-  std::string point_id;    // the path's *id
+  std::string item;        // the path's *id or other variable: a point's id, a namespace, ...
   std::vector<std::pair<std::string, std::string>> query;
   std::optional<std::string> namespace_header;
   std::string body;
@@ -40,7 +40,7 @@ using Handler = void (*)(Context&, Call&, const Reply&);
 struct Operation {
   std::string_view name;
   Verb verb;
-  std::string_view path;  // ":name" is one segment, "*id" the rest of the path
+  std::string_view path;  // ":name" and others are one segment, "*id" the rest of the path
   Permission permission;
   bool writes;  // refused on read replicas
   Body body;

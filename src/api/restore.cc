@@ -2,7 +2,6 @@
 // moment, or an old state becomes a collection of its own. Answered when it is done; how far it is,
 // GET /admin/tasks tells meanwhile.
 #include <algorithm>
-#include <array>
 
 #include "api/errors.h"
 #include "api/handlers.h"
@@ -17,7 +16,6 @@ constexpr uint64_t kMicros = 1'000'000;
 Result<RestoreRequest> read_request(Call& call) {
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
-  TRY(fields.refuse(std::array<std::string_view, 1>{"namespace"}));
   std::optional<uint64_t> seconds;
   RestoreRequest request;
   TRY(fields.read("timestamp", seconds));
@@ -25,6 +23,13 @@ Result<RestoreRequest> read_request(Call& call) {
   TRY(fields.read("lsn", request.target.lsn));
   TRY(fields.read("collection", request.collection));
   TRY(fields.read("target_collection", request.as));
+  TRY(fields.read("namespace", request.target.ns));
+  if (request.target.ns && !request.collection)
+    return Status(Code::kInvalidArgument, "a namespace is of one collection: name the collection");
+  if (request.target.ns && request.target.ns->size() > kNamespaceBytesMax) {
+    return Status(Code::kInvalidArgument,
+                  "namespace too long: max " + std::to_string(kNamespaceBytesMax) + " bytes");
+  }
   for (const auto& name : {request.collection, request.as}) {
     if (name && name->size() > kNameBytesMax) {
       return Status(Code::kInvalidArgument,

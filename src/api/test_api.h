@@ -44,7 +44,7 @@ class ApiTest : public testing::Test {
               std::vector<std::pair<std::string, std::string>> query = {}) {
     Call call;
     call.collection = collection_;
-    call.point_id = std::move(point_id);
+    call.item = std::move(point_id);
     call.query = std::move(query);
     call.body = std::move(body);
     return run(operation(name), call);

@@ -165,7 +165,8 @@ struct CollectionStats {
   uint32_t payload_fields = 0;   // metadata fields that are indexed
   uint32_t payload_dropped = 0;  // groups of values that outgrew the limit and are not
   uint64_t disk_bytes = 0;
-  uint64_t history_bytes = 0;  // of files that only older states need
+  uint64_t history_bytes = 0;    // of files that only older states need
+  uint64_t open_partitions = 0;  // 1, or namespaces with files of their own that are in use
   uint32_t ef_search_current = 0;
   Lsn lsn = 0;
   Lsn checkpoint_lsn = 0;

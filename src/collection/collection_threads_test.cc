@@ -127,6 +127,70 @@ TEST_F(CollectionThreads, ReadersSeeWholeBatchesWhileItIsRestored) {
   });
 }
 
+/// Namespaces with files of their own are opened and closed under readers, dropped and written.
+class NamespaceThreads : public CollectionThreads {
+ protected:
+  NamespaceThreads() {
+    EXPECT_TRUE(collection_->close(true).ok());
+    CollectionOptions options;
+    options.flat_points_max = 20;
+    options.checkpoint_log_bytes = 20'000;
+    options.isolate_namespaces = true;
+    options.open_partitions_max = 2;
+    const Environment env{&posix_files(), executor_.get(), &system_clock(), &commit_clock_};
+    const CollectionConfig config = collection_->config();
+    collection_.reset();
+    collection_ = *Collection::open(env, dir_, config, options);
+  }
+};
+
+TEST_F(NamespaceThreads, ReadersSeeWholeBatchesOfEach) {
+  constexpr uint64_t kTenants = 7;
+  std::atomic<bool> done{false};
+  const auto threads = make_thread_pool(4);
+  threads->parallel_for(4, [&](size_t role) {
+    Random random(role + 1);
+    if (role == 0) {
+      for (int batch = 0; batch < 200; ++batch) {
+        const std::string ns = "t" + std::to_string(random.below(kTenants));
+        if (random.one_in(10)) {
+          EXPECT_TRUE(collection_->drop_namespace(ns).ok());
+          continue;
+        }
+        UpsertRequest request = batch_of_ten(batch, random);
+        for (PointInput& point : request.points)
+          point.ns = ns;
+        EXPECT_TRUE(collection_->upsert(std::move(request)).ok());
+        if (batch % 40 == 39) {
+          EXPECT_TRUE(collection_->checkpoint().ok());
+        }
+      }
+      done = true;
+      return;
+    }
+    while (!done) {
+      ListRequest list;
+      list.ns = "t" + std::to_string(random.below(kTenants));
+      list.count_only = true;
+      const auto listed = collection_->list(list);
+      ASSERT_TRUE(listed.ok()) << listed.error().message();
+      EXPECT_EQ(listed->total % 10, 0u);
+      SearchRequest request;
+      request.vector = vector_of(random);
+      request.limit = 1000;
+      request.exact = role == 1;
+      if (role == 2) request.ns = list.ns;
+      const auto found = collection_->search(request);
+      ASSERT_TRUE(found.ok()) << found.error().message();
+      EXPECT_EQ(found->hits.size() % 10, 0u);
+      if (role == 3) {
+        EXPECT_TRUE(collection_->namespaces().ok());
+        collection_->sweep_expired();
+      }
+    }
+  });
+}
+
 TEST_F(CollectionThreads, StatisticsAndSweepsRunBesideWrites) {
   std::atomic<bool> done{false};
   const auto threads = make_thread_pool(2);

@@ -49,8 +49,9 @@ Result<std::shared_ptr<Partitions>> convert(const StateSource& source, Partition
     for (const std::shared_ptr<Part>& part : from.all()) {
       TRY_ASSIGN(const std::unique_ptr<Partition> peeked, from.peek(*part));
       const Partition& partition = peeked ? *peeked : *part->partition.load();
-      TRY_ASSIGN(const Slots slots, partition.living_of(*part->place.ns));
-      TRY(to->adopt(*part->place.ns, partition, slots));
+      const std::string ns = part->place.ns.value_or("");
+      TRY_ASSIGN(const Slots slots, partition.living_of(ns));
+      TRY(to->adopt(ns, partition, slots));
     }
   }
   to->publish_restored(from.visible_lsn(), from.last_write_micros());

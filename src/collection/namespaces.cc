@@ -36,6 +36,7 @@ Result<std::vector<NamespaceInfo>> CollectionImpl::namespaces() {
     TRY(read_part(*partitions, *part, false, look));
   }
   std::vector<NamespaceInfo> found;
+  found.reserve(counts.size());
   for (const auto& [ns, points] : counts)
     found.push_back({ns, points});
   return found;

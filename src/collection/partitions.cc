@@ -36,11 +36,8 @@ std::string percent_encoded(std::string_view text) {
 }  // namespace
 
 std::string folder_of_namespace(std::string_view ns) {
-  std::string name = percent_encoded(ns);
-  if (ns.empty())
-    name = kDefaultFolder;
-  else if (ns == kDefaultFolder)
-    name = "%5Fdefault";
+  std::string name = ns.empty() ? std::string(kDefaultFolder) : percent_encoded(ns);
+  if (ns == kDefaultFolder) name = "%5Fdefault";
   if (name.size() > kFolderBytesMax) {
     const Hash128 hash = hash_bytes_128(as_bytes(ns), 0);
     std::array<char, 40> digits{};

@@ -38,7 +38,7 @@ Status Partitions::begin_checkpoint() {
 Status Partitions::write_checkpoint(Manifest& manifest) {
   manifest.isolated = isolated();
   for (Captured& captured : captured_) {
-    Part& part = *captured.part;
+    const Part& part = *captured.part;
     if (captured.changed) {
       if (isolated()) {
         const std::string dir = dir_ + "/" + part.place.folder;

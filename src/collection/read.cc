@@ -162,6 +162,7 @@ CollectionStats CollectionImpl::stats() {
     if (const Partition* const partition = part->partition.load(); partition != nullptr)
       add_stats(*partition, stats);
   }
+  stats.open_partitions = partitions->open_count();
   stats.disk_bytes = partitions->disk_bytes() + log_bytes_;
   stats.history_bytes = history_bytes_;
   stats.lsn = partitions->visible_lsn();

@@ -173,8 +173,8 @@ bool CollectionImpl::finish_restore() {
   }
   restored_lsn_ = record.lsn;
   RestoreResult result{record.lsn, ready->source_lsn, 0, 0};
-  if (ready->ns) {
-    const auto points = partitions_->restore_namespace(*ready->ns, *ready->partitions, record);
+  if (const auto& ns = ready->ns) {
+    const auto points = partitions_->restore_namespace(*ns, *ready->partitions, record);
     if (!points.ok()) {
       fail(points.error().clone());
       ready->done(failure());

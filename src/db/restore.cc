@@ -109,6 +109,11 @@ Result<RestoreResult> DatabaseImpl::restore_one(const std::string& name,
                                                 const RestoreProgress& progress) {
   TRY_ASSIGN(const Then then, who_was(name, target));
   if (then.living != nullptr) return then.living->restore(target, progress);
+  if (target.ns) {
+    return Status(Code::kConflict, "collection '" + name +
+                                       "' was dropped since: restore it whole, or the namespace "
+                                       "under another name, by target_collection");
+  }
   if (find(name).ok()) {
     return Status(Code::kConflict, "another collection is called '" + name +
                                        "' now: restore the old one under another name, by "

@@ -119,10 +119,12 @@ Result<Route> Router::route(std::string_view method, std::string_view target,
   Route route;
   route.operation = found->operation;
   for (size_t i = 0; i < found->segments.size(); ++i) {
-    if (is_variable(found->segments[i])) {
+    if (found->segments[i] == ":name") {
       TRY_ASSIGN(route.collection, percent_decode(segments[i], false));
+    } else if (is_variable(found->segments[i])) {
+      TRY_ASSIGN(route.item, percent_decode(segments[i], false));
     } else if (is_rest(found->segments[i])) {
-      TRY_ASSIGN(route.point_id, percent_decode(rest_of(path, segments, i), false));
+      TRY_ASSIGN(route.item, percent_decode(rest_of(path, segments, i), false));
     }
   }
   if (path.size() < target.size()) TRY(parse_query(target.substr(path.size() + 1), route.query));

@@ -16,7 +16,7 @@ namespace ferres {
 struct Route {
   const Operation* operation = nullptr;
   std::string collection;
-  std::string point_id;
+  std::string item;
   std::vector<std::pair<std::string, std::string>> query;
 };
 

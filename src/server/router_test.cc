@@ -49,7 +49,7 @@ TEST(Router, IdsKeepSlashesSpacesAndSigns) {
     const Result<Route> route = router().route("GET", base + raw, &allowed);
     ASSERT_TRUE(route.ok()) << raw;
     EXPECT_EQ(route->operation->name, "get_point") << raw;
-    EXPECT_EQ(route->point_id, id) << raw;
+    EXPECT_EQ(route->item, id) << raw;
     EXPECT_EQ(route->collection, "docs") << raw;
   }
 }

@@ -125,7 +125,7 @@ void Service::handle(HttpRequest request, Reply reply) {
     return;
   }
   call.collection = std::move(route->collection);
-  call.point_id = std::move(route->point_id);
+  call.item = std::move(route->item);
   call.query = std::move(route->query);
   call.namespace_header = request.namespace_header;
   call.body = std::move(request.body);

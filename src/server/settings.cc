@@ -67,22 +67,19 @@ constexpr std::array kSettings = {
         "least 64 MiB"},
     Setting{"log_segment_bytes", "", &S::log_segment_bytes, 1 << 16, kNoMax, false,
             "Size at which a log segment is closed and a new one begun"},
+    Setting{"namespace_physical_isolation", "", &S::namespace_physical_isolation, 0, 0, false,
+            "true: each namespace has page files of its own, opened when they are needed. What is "
+            "kept otherwise is converted at the start"},
+    Setting{"open_namespaces_max", "", &S::open_namespaces_max, 1, 1 << 20, false,
+            "With namespace_physical_isolation: about so many namespaces of a collection are open "
+            "at once"},
 };
 
 // Of the original's configuration, not built yet: named in a warning instead of passed over.
-constexpr std::array<std::string_view, 13> kNotYet = {"wal_compression",
-                                                      "binary_snapshot",
-                                                      "namespace_physical_isolation",
-                                                      "s3_region",
-                                                      "s3_bucket",
-                                                      "s3_access_key_id",
-                                                      "s3_secret_access_key",
-                                                      "rerank_model_path",
-                                                      "rerank_dimension",
-                                                      "rate_limit_per_second",
-                                                      "rate_limit_burst",
-                                                      "replica_of",
-                                                      "grpc_port"};
+constexpr std::array<std::string_view, 12> kNotYet = {
+    "wal_compression",       "binary_snapshot",      "s3_region",         "s3_bucket",
+    "s3_access_key_id",      "s3_secret_access_key", "rerank_model_path", "rerank_dimension",
+    "rate_limit_per_second", "rate_limit_burst",     "replica_of",        "grpc_port"};
 
 std::string upper(std::string_view text) {
   std::string result(text);
@@ -111,6 +108,12 @@ Status assign(const Setting& setting, std::string_view text, std::string_view so
     settings.*(*member) = text;
   } else if (const auto* list = std::get_if<std::vector<std::string> S::*>(&setting.member)) {
     settings.*(*list) = split_list(text);
+  } else if (const auto* flag = std::get_if<bool S::*>(&setting.member)) {
+    if (text != "true" && text != "1" && text != "false" && text != "0") {
+      return Status(Code::kInvalidArgument, std::string(source) + ": '" + std::string(text) +
+                                                "' is neither true nor false");
+    }
+    settings.*(*flag) = text == "true" || text == "1";
   } else {
     uint64_t value = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -132,6 +135,9 @@ std::string text_of(const Setting& setting, const S& settings) {
   }
   if (const auto* number = std::get_if<uint64_t S::*>(&setting.member)) {
     return std::to_string(settings.*(*number));
+  }
+  if (const auto* flag = std::get_if<bool S::*>(&setting.member)) {
+    return settings.*(*flag) ? "true" : "false";
   }
   return "";
 }
@@ -355,6 +361,7 @@ std::string settings_markdown() {
     if (!setting.contract_env.empty()) text += ", `" + std::string(setting.contract_env) + "`";
     text += " | " + (value.empty() ? "" : "`" + value + "`") + " | ";
     if (number) text += std::to_string(setting.min) + " to " + std::to_string(setting.max);
+    if (std::holds_alternative<bool S::*>(setting.member)) text += "true or false";
     text += " | " + std::string(setting.help) + " |\n";
   }
   return text;

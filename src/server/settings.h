@@ -40,10 +40,12 @@ struct Settings {
   uint64_t payload_bytes_max = 0;
   uint64_t tail_points_max = 256;
   uint64_t log_segment_bytes = 64ull << 20;
+  bool namespace_physical_isolation = false;
+  uint64_t open_namespaces_max = 256;
 };
 
 struct Setting {
-  using Member = std::variant<std::string Settings::*, uint64_t Settings::*,
+  using Member = std::variant<std::string Settings::*, uint64_t Settings::*, bool Settings::*,
                               std::vector<std::string> Settings::*>;
   std::string_view key;           // in TOML; the flag is --key with '-' for '_'
   std::string_view contract_env;  // without a prefix, as the original named it; may be empty

@@ -1,0 +1,32 @@
+// DELETE /api/v1/collections/{name}/namespaces/{ns} (API.md 16.2): all points of a namespace, by
+// one record. With ?purge=true they cannot be restored either: the log is the collection's, so all
+// its history up to now goes with them.
+#include "api/errors.h"
+#include "api/handlers.h"
+#include "api/json_writer.h"
+
+namespace ferres {
+
+void delete_namespace(Context& context, Call& call, const Reply& reply) {
+  const std::string* purge = call.parameter("purge");
+  if (purge != nullptr && *purge != "true" && *purge != "false")
+    return reply(error_answer(Status(Code::kInvalidArgument, "purge must be true or false")));
+  auto collection = context.db.find(call.collection);
+  if (!collection.ok()) return reply(error_answer(collection.error()));
+  const bool forget = purge != nullptr && *purge == "true";
+  context.long_requests.submit(
+      [collection = *std::move(collection), ns = call.item, forget, reply] {
+        const auto dropped = collection->drop_namespace(ns);
+        if (!dropped.ok()) return reply(error_answer(dropped.error()));
+        if (forget) {
+          if (const Status status = collection->forget(); !status.ok())
+            return reply(error_answer(status));
+        }
+        JsonWriter json;
+        json.begin_object().field("deleted", dropped->deleted).field("lsn", dropped->lsn);
+        json.field("purged", forget).end_object();
+        reply({.body = json.take()});
+      });
+}
+
+}  // namespace ferres

@@ -1,0 +1,259 @@
+// Namespaces with page files of their own: which are open, what is left of those that go, and
+// bringing a collection from one form into the other. What they answer, the sim tests compare.
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "collection/collection.h"
+#include "collection/partitions.h"
+
+namespace ferres {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000;
+constexpr uint32_t kDim = 16;
+
+class Namespaces : public testing::Test {
+ protected:
+  Namespaces() : clock_(1'700'000'000 * kSecond), commit_clock_(clock_) {
+    dir_ = testing::TempDir() + "/namespaces_test_" + random_uuid();
+    executor_ = std::make_unique<ManualExecutor>(1);
+    config_.name = "docs";
+    config_.dimension = kDim;
+    config_.uuid = "u";
+    options_.isolate_namespaces = true;
+    options_.open_partitions_max = 3;
+    options_.flat_points_max = 20;
+  }
+  ~Namespaces() override {
+    close();
+    executor_.reset();
+    (void)posix_files().remove_tree(dir_).ok();
+  }
+  void open() {
+    const Environment env{&posix_files(), executor_.get(), &clock_, &commit_clock_};
+    auto opened = Collection::open(env, dir_, config_, options_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    collection_ = *std::move(opened);
+  }
+  void close() {
+    if (collection_ == nullptr) return;
+    EXPECT_TRUE(collection_->close(true).ok());
+    collection_.reset();
+  }
+  void reopen() {
+    close();
+    open();
+  }
+  void put(const std::string& ns, int points) {
+    UpsertRequest request;
+    for (int i = 0; i < points; ++i) {
+      std::vector<float> vector(kDim);
+      for (float& x : vector)
+        x = static_cast<float>(random_.unit() - 0.5);
+      request.points.push_back({std::to_string(i), ns, std::move(vector), "{}", {}});
+    }
+    const auto result = collection_->upsert(std::move(request));
+    ASSERT_TRUE(result.ok()) << result.error().message();
+  }
+  void put_tenants(int tenants, int points) {
+    for (int i = 0; i < tenants; ++i)
+      put("tenant " + std::to_string(i), points);
+  }
+  uint64_t count(const std::optional<std::string>& ns = {}) {
+    ListRequest request;
+    request.ns = ns;
+    request.count_only = true;
+    return collection_->list(request)->total;
+  }
+  /// What became due in so many seconds is done.
+  void pass_seconds(int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      clock_.advance_micros(kSecond);
+      executor_->advance_micros(kSecond);
+      executor_->run_all();
+    }
+  }
+  uint64_t opened() { return collection_->stats().open_partitions; }
+  std::vector<std::string> folders() {
+    auto names = posix_files().list(dir_ + "/namespaces");
+    return names.ok() ? *std::move(names) : std::vector<std::string>();
+  }
+  /// Names of page files beside those of namespaces.
+  size_t whole_files() {
+    size_t files = 0;
+    const std::vector<std::string> names = *posix_files().list(dir_);
+    for (const std::string& name : names)
+      files += name.ends_with(".bin") ? 1 : 0;
+    return files;
+  }
+
+  std::string dir_;
+  ManualClock clock_;
+  CommitClock commit_clock_;
+  std::unique_ptr<ManualExecutor> executor_;
+  CollectionConfig config_;
+  CollectionOptions options_;
+  std::shared_ptr<Collection> collection_;
+  Random random_{7};
+};
+
+TEST_F(Namespaces, OnlyWhatIsAskedForIsOpened) {
+  open();
+  put_tenants(10, 5);
+  reopen();
+  EXPECT_EQ(collection_->stats().points, 50u);
+  EXPECT_EQ(opened(), 0u);
+  EXPECT_EQ(count("tenant 4"), 5u);
+  EXPECT_EQ(opened(), 1u);
+  put("tenant 7", 1);
+  EXPECT_EQ(opened(), 2u);
+  EXPECT_EQ(count("nobody"), 0u);
+  EXPECT_EQ(opened(), 2u);
+}
+
+TEST_F(Namespaces, ThoseThatWereUsedLongestAgoAreClosed) {
+  open();
+  put_tenants(40, 5);
+  pass_seconds(5);
+  EXPECT_LE(opened(), options_.open_partitions_max);
+  EXPECT_EQ(count(), 200u);
+  for (int i = 0; i < 40; ++i)
+    EXPECT_EQ(count("tenant " + std::to_string(i)), 5u);
+  EXPECT_GT(opened(), options_.open_partitions_max);
+  pass_seconds(5);
+  EXPECT_LE(opened(), options_.open_partitions_max);
+}
+
+TEST_F(Namespaces, ASearchWithoutOneMergesAll) {
+  open();
+  put_tenants(8, 30);
+  SearchRequest request;
+  request.vector.assign(kDim, 0.25f);
+  request.limit = 25;
+  request.exact = true;
+  const auto isolated = collection_->search(request);
+  ASSERT_TRUE(isolated.ok());
+  options_.isolate_namespaces = false;
+  reopen();
+  const auto whole = collection_->search(request);
+  ASSERT_TRUE(whole.ok());
+  ASSERT_EQ(isolated->hits.size(), 25u);
+  for (size_t i = 0; i < 25; ++i) {
+    EXPECT_EQ(isolated->hits[i].point.id, whole->hits[i].point.id);
+    EXPECT_EQ(isolated->hits[i].point.ns, whole->hits[i].point.ns);
+    EXPECT_FLOAT_EQ(isolated->hits[i].score, whole->hits[i].score);
+  }
+}
+
+TEST_F(Namespaces, ADroppedOneLeavesNoFiles) {
+  config_.retention_days = 0;
+  open();
+  put_tenants(3, 5);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  EXPECT_EQ(folders().size(), 3u);
+  const auto dropped = collection_->drop_namespace("tenant 1");
+  ASSERT_TRUE(dropped.ok());
+  EXPECT_EQ(dropped->deleted, 5u);
+  EXPECT_EQ(count(), 10u);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  EXPECT_EQ(folders(), std::vector<std::string>({"tenant%200", "tenant%202"}));
+  // One whose points are deleted one by one goes as well.
+  ASSERT_TRUE(collection_->remove({{"0", "1", "2", "3", "4"}, "tenant 0", false}).ok());
+  pass_seconds(2);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  EXPECT_EQ(folders(), std::vector<std::string>({"tenant%202"}));
+  reopen();
+  EXPECT_EQ(count(), 5u);
+}
+
+TEST_F(Namespaces, ADroppedOneComesBackUntilItIsForgotten) {
+  open();
+  put_tenants(2, 5);
+  const Lsn before = collection_->stats().lsn;
+  ASSERT_TRUE(collection_->drop_namespace("tenant 0").ok());
+  RestoreTarget target;
+  target.lsn = before;
+  target.ns = "tenant 0";
+  const auto restored = collection_->restore(target, nullptr);
+  ASSERT_TRUE(restored.ok()) << restored.error().message();
+  EXPECT_EQ(restored->points, 5u);
+  EXPECT_EQ(count("tenant 0"), 5u);
+  ASSERT_TRUE(collection_->drop_namespace("tenant 0").ok());
+  ASSERT_TRUE(collection_->forget().ok());
+  EXPECT_EQ(collection_->restore(target, nullptr).error().code(), Code::kNotFound);
+  EXPECT_EQ(folders(), std::vector<std::string>({"tenant%201"}));
+  EXPECT_EQ(count("tenant 1"), 5u);
+}
+
+TEST_F(Namespaces, AreConvertedWhenTheFormIsAnother) {
+  config_.retention_days = 0;
+  options_.isolate_namespaces = false;
+  open();
+  put_tenants(70, 3);
+  put("", 4);
+  put("_default", 2);
+  EXPECT_TRUE(folders().empty());
+  for (const bool isolate : {true, false, true}) {
+    options_.isolate_namespaces = isolate;
+    reopen();
+    EXPECT_EQ(count(), 216u);
+    EXPECT_EQ(count("tenant 69"), 3u);
+    EXPECT_EQ(count("_default"), 2u);
+    EXPECT_TRUE(collection_->get("3", {}).ok());
+    pass_seconds(2);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+    EXPECT_EQ(folders().size(), isolate ? 72u : 0u);
+    EXPECT_EQ(whole_files() > 0, !isolate);
+  }
+}
+
+TEST_F(Namespaces, AreListedWithTheirPoints) {
+  for (const bool isolate : {true, false}) {
+    options_.isolate_namespaces = isolate;
+    open();
+    if (isolate) {
+      put("b", 3);
+      put("a", 2);
+      put("", 4);
+    }
+    const auto found = collection_->namespaces();
+    ASSERT_TRUE(found.ok());
+    ASSERT_EQ(found->size(), 3u);
+    EXPECT_EQ((*found)[0].points, 4u);
+    EXPECT_EQ((*found)[1].ns, "a");
+    EXPECT_EQ((*found)[2].points, 3u);
+    close();
+  }
+}
+
+TEST_F(Namespaces, FoldersAreSafeAndTheirOwn) {
+  const std::vector<std::string> names = {"",
+                                          "_default",
+                                          "%5Fdefault",
+                                          "a",
+                                          "A b",
+                                          "..",
+                                          ".",
+                                          "../../etc",
+                                          "a/b",
+                                          "a%2Fb",
+                                          "\x01\xff",
+                                          std::string(67, '/'),
+                                          std::string(256, 'x'),
+                                          std::string(255, 'x') + "y"};
+  std::set<std::string> folders;
+  for (const std::string& name : names) {
+    const std::string folder = folder_of_namespace(name);
+    EXPECT_TRUE(folder.starts_with("namespaces/") && folder.ends_with("/")) << folder;
+    const std::string own = folder.substr(11, folder.size() - 12);
+    EXPECT_EQ(own.find_first_of("/."), std::string::npos) << own;
+    EXPECT_FALSE(own.empty());
+    EXPECT_LE(own.size(), 200u);
+    EXPECT_TRUE(folders.insert(folder).second) << folder;
+  }
+}
+
+}  // namespace
+}  // namespace ferres
