@@ -18,6 +18,18 @@ bool CollectionImpl::dirty() const {
   return in_force_.load()->visible_lsn() > checkpoint_lsn_ || unsaved_work_;
 }
 
+uint64_t CollectionImpl::unsaved_bytes() const {
+  uint64_t bytes = being_saved_;
+  const EpochGuard guard;
+  for (const std::shared_ptr<Part>& part : newest()->all()) {
+    const Partition* const partition = part->partition.load();
+    if (partition == nullptr) continue;
+    bytes +=
+        partition->points_store().changed_bytes() + partition->derived().store->changed_bytes();
+  }
+  return bytes;
+}
+
 bool CollectionImpl::checkpoint_due() const {
   if (!options_.background || !dirty()) return false;
   if (env_.clock->unix_micros() < checkpoint_retry_micros_) return false;
@@ -35,8 +47,10 @@ void CollectionImpl::begin_checkpoint() {
   }
   last_checkpoint_micros_ = env_.clock->unix_micros();
   unsaved_work_ = false;
-  if (Status status = partitions_->begin_checkpoint(); !status.ok()) {
+  being_saved_ = unsaved_bytes();
+  if (Status status = partitions_->begin_checkpoint(no_space().ok()); !status.ok()) {
     unsaved_work_ = true;
+    being_saved_ = 0;
     const MutexLock lock(mutex_);
     checkpoint_status_ = std::move(status);
     checkpoints_done_ = checkpoint_started_;
@@ -76,6 +90,7 @@ void CollectionImpl::finish_checkpoint() {
   }
   if (!result) return;
   checkpoint_running_ = false;
+  being_saved_ = 0;
   crowded_ = false;
   if (result->status.ok()) {
     partitions_->commit_checkpoint();

@@ -188,6 +188,7 @@ void CollectionImpl::configure(CollectionConfig config) {
 
 void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
   if (Status status = failure(); !status.ok()) return done(std::move(status));
+  if (Status status = no_space(); !status.ok()) return done(std::move(status));
   UpsertResult result;
   result.failed = std::move(request.failed);
   PendingWrite write;

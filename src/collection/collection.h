@@ -21,6 +21,7 @@
 #include "base/types.h"
 #include "collection/config.h"
 #include "filter/predicate.h"
+#include "storage/disk_space.h"
 
 namespace ferres {
 
@@ -201,6 +202,7 @@ struct Environment {
   Executor* executor = nullptr;
   Clock* clock = nullptr;
   CommitClock* commit_clock = nullptr;
+  const DiskSpace* space = nullptr;  // null: writes are not refused before the disk is full
 };
 
 using UpsertCallback = std::function<void(Result<UpsertResult>)>;
@@ -221,7 +223,7 @@ class Collection {
   virtual void configure(CollectionConfig config) = 0;
 
   /// The callback runs on an executor thread (or the caller's, when refused at once) after the
-  /// write is durable, applied and visible.
+  /// write is durable, applied and visible. kNoSpace when the disk is nearly full.
   virtual void upsert(UpsertRequest request, UpsertCallback done) = 0;
   virtual void remove(DeleteRequest request, DeleteCallback done) = 0;
   /// The same, waiting. Never call from a task of a single-threaded executor.
@@ -267,6 +269,8 @@ class Collection {
   virtual void sweep_expired() = 0;
   /// True when something was written or tidied up that no checkpoint holds.
   virtual bool dirty() const = 0;
+  /// What the next checkpoint would write.
+  virtual uint64_t unsaved_bytes() const = 0;
   /// Stops taking writes, waits for background work, writes a last checkpoint when asked.
   virtual Status close(bool checkpoint) = 0;
 

@@ -70,6 +70,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status forget() override;
   void sweep_expired() override;
   bool dirty() const override;
+  uint64_t unsaved_bytes() const override;
   Status close(bool checkpoint) override;
 
  protected:
@@ -155,6 +156,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void fail(Status status);
   void refuse(Status status);
   Status failure() const;
+  /// Why nothing may be written that needs space.
+  Status no_space() const { return env_.space == nullptr ? Status() : env_.space->admit(); }
   Status recover_log();
 
   // checkpoint.cc
@@ -211,6 +214,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> log_bytes_{0};
+  std::atomic<uint64_t> being_saved_{0};   // bytes, by the checkpoint that runs
   std::atomic<bool> unsaved_work_{false};  // links or cleanup that no checkpoint holds
   std::atomic<uint64_t> queries_{0};
   mutable Planner planner_;

@@ -139,6 +139,7 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
     writes[i].done(Status(), records[i].lsn, *applied);
   }
   partitions_->seal_dying();
+  if (env_.space != nullptr) env_.space->expect(unsaved_bytes());
   return upserted;
 }
 

@@ -321,10 +321,10 @@ Status Partition::save_headers() {
   return save(*derived.header_arena, index);
 }
 
-Status Partition::begin_checkpoint() {
+Status Partition::begin_checkpoint(bool tidy) {
   TRY(save_headers());
-  points_->begin_checkpoint();
-  derived_.load()->store->begin_checkpoint();
+  points_->begin_checkpoint(tidy);
+  derived_.load()->store->begin_checkpoint(tidy);
   return {};
 }
 

@@ -140,7 +140,7 @@ class Partition {
   Result<size_t> link(size_t max, Executor& executor);
 
   /// Saves what is kept in memory into the stores, and freezes both for a checkpoint.
-  Status begin_checkpoint();
+  Status begin_checkpoint(bool tidy = true);
   /// Any thread: writes both stores.
   Result<std::vector<StoreManifest>> write_checkpoint();
   void commit_checkpoint(const std::vector<StoreManifest>& stores);

@@ -4,7 +4,7 @@
 
 namespace ferres {
 
-Status Partitions::begin_checkpoint() {
+Status Partitions::begin_checkpoint(bool tidy) {
   captured_.clear();
   for (const std::shared_ptr<Part>& part : all()) {
     Partition* const partition = part->partition.load();
@@ -24,7 +24,7 @@ Status Partitions::begin_checkpoint() {
       captured.stores = part->stores;
     }
     if (captured.changed) {
-      if (Status status = partition->begin_checkpoint(); !status.ok()) {
+      if (Status status = partition->begin_checkpoint(tidy); !status.ok()) {
         abort_checkpoint();
         return status;
       }

@@ -94,6 +94,7 @@ Result<LogMoment> CollectionImpl::find_target(const RestoreTarget& target) const
 Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
                                               const RestoreProgress& progress) {
   TRY(failure());
+  TRY(no_space());
   if (restoring_.exchange(true)) {
     return Status(Code::kConflict, "collection '" + config_.name + "' is being restored already");
   }
@@ -114,6 +115,7 @@ Result<RestoreResult> CollectionImpl::copy_at(const RestoreTarget& target,
                                               const CollectionConfig& as, const std::string& dir,
                                               const RestoreProgress& progress) {
   TRY(failure());
+  TRY(no_space());
   const HistoryPin pin(*this);
   TRY_ASSIGN(const LogMoment moment, find_target(target));
   StateSource source = state_source(progress);

@@ -23,6 +23,7 @@ Status DatabaseImpl::start() {
   TRY(files.make_dirs(options_.dir + "/collections"));
   TRY(files.make_dirs(options_.dir + "/dropped"));
   TRY_ASSIGN(lock_, files.lock(options_.dir + "/LOCK"));
+  space_.look(0);
   std::vector<CollectionConfig> configs;
   {
     const MutexLock lock(catalog_mutex_);
@@ -154,6 +155,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::enter(const CollectionConfig& 
 
 Result<std::shared_ptr<Collection>> DatabaseImpl::create(CollectionConfig config) {
   TRY(validate_config(config));
+  TRY(space_.admit());
   config.uuid = new_collection_uuid();
   config.created_at = env_.clock->unix_micros() / 1'000'000;
   const MutexLock catalog_lock(catalog_mutex_);
@@ -243,6 +245,13 @@ Status DatabaseImpl::checkpoint_all() {
     }
   }
   return first;
+}
+
+void DatabaseImpl::look_at_disk() {
+  uint64_t unsaved = 0;
+  for (const auto& collection : list())
+    unsaved += collection->unsaved_bytes();
+  space_.look(unsaved);
 }
 
 size_t DatabaseImpl::dirty_count() {

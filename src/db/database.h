@@ -19,6 +19,7 @@ struct DatabaseOptions {
   std::string dir = "./data";
   CollectionOptions collection;
   size_t collections_max = 10000;
+  uint64_t disk_reserve_bytes = 0;  // storage/disk_space.h
 };
 
 /// A collection that was dropped and whose history is kept.
@@ -73,6 +74,8 @@ class Database {
   virtual std::vector<DroppedCollection> dropped() = 0;
   /// Removes what the collections' retention_days no longer covers, dropped ones too.
   virtual void trim() = 0;
+  /// Admits or refuses writes by what is free on the disk.
+  virtual void look_at_disk() = 0;
   /// Checkpoints every collection that changed.
   virtual Status checkpoint_all() = 0;
   /// Collections with writes that no checkpoint holds yet.

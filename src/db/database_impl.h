@@ -25,7 +25,9 @@ std::string new_collection_uuid();
 class DatabaseImpl : public Database, public std::enable_shared_from_this<DatabaseImpl> {
  public:
   DatabaseImpl(const Environment& env, DatabaseOptions options)
-      : env_(env), options_(std::move(options)) {}
+      : options_(std::move(options)),
+        space_(*env.files, options_.dir, options_.disk_reserve_bytes),
+        env_{env.files, env.executor, env.clock, env.commit_clock, &space_} {}
 
   Status start();
   Result<std::shared_ptr<Collection>> create(CollectionConfig config) override;
@@ -40,6 +42,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
                                  const RestoreProgress& progress) override;
   std::vector<DroppedCollection> dropped() override;
   void trim() override;
+  void look_at_disk() override;
   Status close() override;
 
  private:
@@ -78,8 +81,9 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   Status purge(const CollectionConfig& config) REQUIRES(catalog_mutex_);
   Status purge_dropped(const std::string& name, const Status& none) REQUIRES(catalog_mutex_);
 
-  const Environment env_;
   const DatabaseOptions options_;
+  DiskSpace space_;
+  const Environment env_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<JobRunner> jobs_;
 

@@ -25,9 +25,14 @@ void trim_history(Database& database) {
   database.trim();
 }
 
+void look_at_disk(Database& database) {
+  database.look_at_disk();
+}
+
 constexpr Job kJobs[] = {
     {"expiry", 60'000'000, sweep_expired},
     {"retention", 3600'000'000, trim_history},
+    {"disk_space", 1'000'000, look_at_disk},
 };
 
 }  // namespace

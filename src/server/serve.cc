@@ -63,6 +63,7 @@ DatabaseOptions database_options(const Settings& settings) {
   options.collection.payload_bytes_max = settings.payload_bytes_max;
   options.collection.tail_points_max = settings.tail_points_max;
   options.collection.log_segment_bytes = settings.log_segment_bytes;
+  options.disk_reserve_bytes = settings.disk_reserve_bytes;
   options.collection.isolate_namespaces = settings.namespace_physical_isolation;
   options.collection.open_partitions_max = settings.open_namespaces_max;
   return options;

@@ -40,6 +40,7 @@ struct Settings {
   uint64_t payload_bytes_max = 0;
   uint64_t tail_points_max = 256;
   uint64_t log_segment_bytes = 64ull << 20;
+  uint64_t disk_reserve_bytes = 64ull << 20;
   bool namespace_physical_isolation = false;
   uint64_t open_namespaces_max = 256;
 };

@@ -78,7 +78,9 @@ class PageStore {
 
   // ---- checkpoints
   /// Lane: the content of all arenas as of now is the checkpoint's. One checkpoint at a time.
-  void begin_checkpoint();
+  /// `tidy`: pages of files that are mostly garbage are written again, so that these can go. It
+  /// takes room before it makes any.
+  void begin_checkpoint(bool tidy = true);
   /// Any one thread, beside the lane: writes and syncs the changed pages (no file when nothing
   /// changed) and returns the store's manifest as of begin_checkpoint().
   Result<StoreManifest> write_checkpoint();
