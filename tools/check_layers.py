@@ -25,9 +25,13 @@ LAYERS = [
 ]
 # Header, or folder of headers with its slash -> where it may be included: modules or single files.
 HOMES = {
-    "simdjson.h": {"api", "server", "filter", "collection"},
+    "simdjson.h": {"api", "server", "filter", "collection", "backup"},
     "boost/": {"server"},
-    "openssl/": {"auth", "server"},
+    "openssl/": {"auth", "server", "backup"},
+    "curl/": {"backup"},
+    "archive.h": {"backup"},
+    "archive_entry.h": {"backup"},
+    "isa-l/": {"backup"},
     "spdlog/": {"base"},
     "toml++/": {"server"},
     "CLI/": {"server"},

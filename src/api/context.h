@@ -3,10 +3,14 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
+#include "api/cloud_settings.h"
 #include "api/query_stats.h"
 #include "api/tasks.h"
+#include "backup/s3_client.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/files.h"
@@ -26,8 +30,13 @@ struct Context {
   std::string address;  // "host:port" as clients see this node
   uint64_t started_nanos = 0;
   QueryStats query_stats;
+  S3Settings s3;
+  CloudSettings cloud{files, data_dir + "/system/cloud.json", s3};
+  std::function<Result<std::unique_ptr<ObjectStore>>(const S3Target&, const S3Options&)>
+      open_store = open_s3;
   Tasks tasks{clock};
-  std::atomic<bool> stopping{false};  // long requests give up
+  std::atomic<bool> stopping{false};    // long requests give up
+  std::atomic<bool> backing_up{false};  // or bringing a backup back: one at a time
 };
 
 }  // namespace ferres

@@ -24,6 +24,7 @@ constexpr std::array kErrors = {
     ErrorRow{Code::kResourceExhausted, 429, "resource_exhausted"},
     ErrorRow{Code::kNoSpace, 507, "no_space"},
     ErrorRow{Code::kUnavailable, 503, "unavailable"},
+    ErrorRow{Code::kUpstream, 502, "upstream_failed"},
     ErrorRow{Code::kDeadline, 504, "timeout"},
     ErrorRow{Code::kCorruption, 500, "internal_error"},
     ErrorRow{Code::kIo, 500, "internal_error"},

@@ -18,6 +18,13 @@ void restore(Context& context, Call& call, const Reply& reply);
 Result<Answer> get_restore_points(Context& context, Call& call);
 Result<Answer> list_tasks(Context& context, Call& call);
 
+void backup(Context& context, Call& call, const Reply& reply);
+void list_backups(Context& context, Call& call, const Reply& reply);
+void restore_backup(Context& context, Call& call, const Reply& reply);
+Result<Answer> get_cloud_settings(Context& context, Call& call);
+Result<Answer> put_cloud_settings(Context& context, Call& call);
+void test_s3(Context& context, Call& call, const Reply& reply);
+
 Result<Answer> create_collection(Context& context, Call& call);
 Result<Answer> list_collections(Context& context, Call& call);
 Result<Answer> get_collection(Context& context, Call& call);

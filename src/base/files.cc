@@ -10,10 +10,22 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Status write_synced(FileSystem& files, const std::string& path, Bytes content) {
-  TRY_ASSIGN(const std::unique_ptr<File> file, files.open(path, OpenMode::kTruncate));
+Status write_synced(FileSystem& files, const std::string& path, OpenMode mode, Bytes content) {
+  TRY_ASSIGN(const std::unique_ptr<File> file, files.open(path, mode));
   TRY(file->write(0, content));
   return file->sync();
+}
+
+Status publish(FileSystem& files, const std::string& path, OpenMode mode, Bytes content) {
+  const std::string temporary = path + ".tmp";
+  Status status = write_synced(files, temporary, mode, content);
+  if (status.ok()) status = files.rename(temporary, path);
+  if (!status.ok()) {
+    // A leftover is overwritten by the next attempt; the first failure is what counts.
+    files.remove(temporary).ignore();
+    return status;
+  }
+  return files.sync_dir(parent_of(path));
 }
 
 }  // namespace
@@ -33,15 +45,11 @@ Result<std::string> read_file(FileSystem& files, const std::string& path, uint64
 }
 
 Status write_file_atomic(FileSystem& files, const std::string& path, Bytes content) {
-  const std::string temporary = path + ".tmp";
-  Status status = write_synced(files, temporary, content);
-  if (status.ok()) status = files.rename(temporary, path);
-  if (!status.ok()) {
-    // A leftover is overwritten by the next attempt; the first failure is what counts.
-    files.remove(temporary).ignore();
-    return status;
-  }
-  return files.sync_dir(parent_of(path));
+  return publish(files, path, OpenMode::kTruncate, content);
+}
+
+Status write_secret_file_atomic(FileSystem& files, const std::string& path, Bytes content) {
+  return publish(files, path, OpenMode::kSecret, content);
 }
 
 }  // namespace ferres

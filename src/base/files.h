@@ -45,6 +45,7 @@ enum class OpenMode : uint8_t {
   kReadWrite,  // must exist
   kCreate,     // must not exist; read and write
   kTruncate,   // created or emptied; read and write
+  kSecret,     // the same, for this user's eyes alone (mode 0600)
 };
 
 class FileSystem {
@@ -77,5 +78,7 @@ Result<std::string> read_file(FileSystem& files, const std::string& path, uint64
 /// After a crash path holds the old content or the new, whole (so too after a failure of the last
 /// sync). One writer a path at a time.
 Status write_file_atomic(FileSystem& files, const std::string& path, Bytes content);
+/// The same for what nobody but this user may read.
+Status write_secret_file_atomic(FileSystem& files, const std::string& path, Bytes content);
 
 }  // namespace ferres

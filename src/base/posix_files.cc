@@ -61,10 +61,10 @@ class Descriptor {
   int fd_;
 };
 
-Result<Descriptor> open_descriptor(const std::string& path, int flags) {
+Result<Descriptor> open_descriptor(const std::string& path, int flags, mode_t mode = 0644) {
   int fd = -1;
   do {
-    fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return failure("open", path, errno);
   return Descriptor(fd);
@@ -152,7 +152,10 @@ Status sync_directory(const std::string& dir) {
 class PosixFiles : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    TRY_ASSIGN(Descriptor fd, open_descriptor(path, flags_of(mode)));
+    const bool secret = mode == OpenMode::kSecret;
+    TRY_ASSIGN(Descriptor fd, open_descriptor(path, flags_of(mode), secret ? 0600 : 0644));
+    // The file may have been there before, open to others.
+    if (secret && ::fchmod(fd.get(), 0600) != 0) return failure("fchmod", path, errno);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
   }
 
@@ -234,6 +237,7 @@ class PosixFiles : public FileSystem {
       case OpenMode::kCreate:
         return O_RDWR | O_CREAT | O_EXCL;
       case OpenMode::kTruncate:
+      case OpenMode::kSecret:
         return O_RDWR | O_CREAT | O_TRUNC;
     }
     return O_RDONLY;

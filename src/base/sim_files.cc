@@ -245,7 +245,8 @@ SimFiles::~SimFiles() = default;
 
 Result<std::unique_ptr<File>> SimFiles::open(const std::string& path,
                                              OpenMode mode) NO_THREAD_SAFETY_ANALYSIS {
-  const bool makes = mode == OpenMode::kCreate || mode == OpenMode::kTruncate;
+  const bool empties = mode == OpenMode::kTruncate || mode == OpenMode::kSecret;
+  const bool makes = mode == OpenMode::kCreate || empties;
   const State::Call call(*state_, makes ? kSpaceCall : kReadCall, path);
   TRY(call.refused());
   if (call.fault()) return call.failure();
@@ -254,7 +255,7 @@ Result<std::unique_ptr<File>> SimFiles::open(const std::string& path,
   if (node && mode == OpenMode::kCreate) {
     return Status(Code::kAlreadyExists, path + ": exists (simulated)");
   }
-  if (node && mode == OpenMode::kTruncate) TRY(state_->disk.truncate(*node, 0));
+  if (node && empties) TRY(state_->disk.truncate(*node, 0));
   if (!node && !makes) {
     return Status(Code::kNotFound, path + ": no such file or directory (simulated)");
   }

@@ -32,6 +32,7 @@ enum class Code : uint8_t {
   kResourceExhausted,  // Too many requests or connections right now.
   kNoSpace,            // The disk is full.
   kUnavailable,        // Closed, quarantined, or the log is poisoned.
+  kUpstream,           // Another server that this one asked failed or cannot be reached.
   kDeadline,
   kCorruption,
   kIo,

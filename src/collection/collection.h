@@ -148,6 +148,17 @@ struct NamespaceInfo {
   uint64_t points = 0;
 };
 
+/// A checkpoint for who copies it elsewhere; its page files never change and stay as long as `pin`
+/// does, unless the collection is dropped.
+struct PinnedCheckpoint {
+  Lsn lsn = 0;                          // 0: nothing was ever written, and there are no files
+  uint64_t unix_micros = 0;             // commit time of that LSN
+  std::string dir;                      // of the collection
+  std::vector<std::string> page_files;  // names within dir
+  std::string manifest;                 // bytes of storage/manifest.h that list them
+  std::shared_ptr<const void> pin;
+};
+
 struct CollectionStats {
   uint64_t points = 0;  // with expired ones that the sweep has not removed yet
   uint64_t created_at = 0;
@@ -260,6 +271,9 @@ class Collection {
                                         const std::string& dir,
                                         const RestoreProgress& progress) = 0;
   virtual Result<HistoryInfo> history() = 0;
+  /// The newest state: checkpoints first what no checkpoint holds. With its files alone, and no
+  /// log, open() finds the same collection elsewhere.
+  virtual Result<PinnedCheckpoint> pin_checkpoint() = 0;
   /// Removes history that retention_days no longer covers.
   virtual Status trim() = 0;
   /// Removes all history, and waits: nothing from before now can be restored. kConflict while it is

@@ -66,6 +66,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<RestoreResult> copy_at(const RestoreTarget& target, const CollectionConfig& as,
                                 const std::string& dir, const RestoreProgress& progress) override;
   Result<HistoryInfo> history() override;
+  Result<PinnedCheckpoint> pin_checkpoint() override;
   Status trim() override;
   Status forget() override;
   void sweep_expired() override;

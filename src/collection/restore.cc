@@ -222,6 +222,33 @@ Result<HistoryInfo> CollectionImpl::history() {
   return history_files();
 }
 
+Result<PinnedCheckpoint> CollectionImpl::pin_checkpoint() {
+  TRY(failure());
+  struct Pin {
+    explicit Pin(std::shared_ptr<CollectionImpl> owner)
+        : collection(std::move(owner)), pin(*collection) {}
+    const std::shared_ptr<CollectionImpl> collection;
+    const HistoryPin pin;
+  };
+  PinnedCheckpoint pinned;
+  pinned.dir = dir_;
+  pinned.pin = std::make_shared<Pin>(shared_from_this());
+  if (dirty()) TRY(checkpoint());
+  TRY_ASSIGN(const std::vector<Lsn> lsns, list_manifests(*env_.files, manifest_dir_of(dir_)));
+  if (lsns.empty() || lsns.back() == 0) return pinned;
+  TRY_ASSIGN(const Manifest manifest,
+             read_manifest(*env_.files, manifest_dir_of(dir_), lsns.back()));
+  pinned.lsn = manifest.lsn;
+  pinned.unix_micros = manifest.unix_micros;
+  for (const StoreManifest& store : manifest.stores) {
+    for (const PageFileEntry& file : store.files)
+      pinned.page_files.push_back(file.name);
+  }
+  // As it is now: one of the same LSN may take its place in the folder.
+  pinned.manifest = encode_manifest(manifest);
+  return pinned;
+}
+
 /// Under a HistoryPin.
 Result<HistoryInfo> CollectionImpl::history_files() const {
   HistoryInfo info;

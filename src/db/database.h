@@ -70,6 +70,13 @@ class Database {
   /// collection was asked for and cannot be restored; of many, `failed` says why.
   virtual Result<RestoreOutcome> restore(const RestoreRequest& request,
                                          const RestoreProgress& progress) = 0;
+  /// Collections that come from elsewhere, under names that are free: `fill` gets a new folder for
+  /// each, in order, and writes page files and manifest into it. Nothing is there before it
+  /// returns ok, nor after a crash until then. uuids are new. kAlreadyExists, kInvalidArgument.
+  virtual Status adopt(std::vector<CollectionConfig> configs,
+                       const std::function<Status(const std::vector<std::string>& dirs)>& fill) = 0;
+  /// Collections that cannot be opened, or not yet, and why. In order of name.
+  virtual std::vector<std::pair<std::string, Status>> unavailable() = 0;
   /// In order of the time of the drop.
   virtual std::vector<DroppedCollection> dropped() = 0;
   /// Removes what the collections' retention_days no longer covers, dropped ones too.

@@ -59,6 +59,35 @@ void DatabaseImpl::give_up(const std::string& name) {
   entries_.erase(name);
 }
 
+/// A folder that a start would remove, for a collection whose name is free.
+Status DatabaseImpl::begin_folder(const CollectionConfig& config) {
+  TRY(reserve(config.name));
+  Status made = make_folder(config);
+  if (made.ok()) {
+    made = write_file_atomic(*env_.files, folder(config.name) + std::string(kUnfinishedFile), {});
+  }
+  if (!made.ok()) give_up(config.name);
+  return made;
+}
+
+/// What is in the folder becomes a collection.
+Status DatabaseImpl::finish_folder(const CollectionConfig& config) {
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return {Code::kUnavailable, "the database is closing"};
+  }
+  TRY(env_.files->remove(folder(config.name) + std::string(kUnfinishedFile)));
+  TRY(env_.files->sync_dir(folder(config.name)));
+  TRY_ASSIGN([[maybe_unused]] const auto entered, enter(config));
+  return {};
+}
+
+/// The folder stays while its record may yet turn up. What cannot be removed now, a start removes.
+void DatabaseImpl::abandon_folder(const CollectionConfig& config) {
+  if (catalog_->certain()) env_.files->remove_tree(folder(config.name)).ignore();
+  give_up(config.name);
+}
+
 /// A dropped collection, restored: it is there again with the record that follows, and not before.
 Result<RestoreResult> DatabaseImpl::bring_back(const CollectionConfig& config,
                                                const RestoreTarget& target,
@@ -135,15 +164,7 @@ Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const st
   TRY(validate_config(config));
   {
     const MutexLock catalog_lock(catalog_mutex_);
-    TRY(reserve(as));
-    Status made = make_folder(config);
-    if (made.ok()) {
-      made = write_file_atomic(*env_.files, folder(as) + std::string(kUnfinishedFile), {});
-    }
-    if (!made.ok()) {
-      give_up(as);
-      return made;
-    }
+    TRY(begin_folder(config));
   }
   const auto copy = [&]() -> Result<RestoreResult> {
     if (!living) {
@@ -157,21 +178,43 @@ Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const st
   };
   Result<RestoreResult> copied = copy();
   const MutexLock catalog_lock(catalog_mutex_);
-  const auto finish = [&]() REQUIRES(catalog_mutex_) -> Status {
-    TRY(env_.files->remove(folder(as) + std::string(kUnfinishedFile)));
-    TRY(env_.files->sync_dir(folder(as)));
-    TRY_ASSIGN([[maybe_unused]] const auto entered, enter(config));
-    return {};
-  };
   if (copied.ok()) {
-    Status finished = finish();
+    Status finished = finish_folder(config);
     if (finished.ok()) return copied;
     copied = std::move(finished);
-  } else {
-    env_.files->remove_tree(folder(as)).ignore();
   }
-  give_up(as);
+  abandon_folder(config);
   return copied;
+}
+
+Status DatabaseImpl::adopt(
+    std::vector<CollectionConfig> configs,
+    const std::function<Status(const std::vector<std::string>& dirs)>& fill) {
+  std::vector<std::string> dirs;
+  size_t begun = 0;
+  const auto begin_all = [&]() -> Status {
+    const MutexLock catalog_lock(catalog_mutex_);
+    for (CollectionConfig& config : configs) {
+      config.uuid = new_collection_uuid();
+      TRY(validate_config(config));
+      TRY(begin_folder(config));
+      ++begun;
+      dirs.push_back(folder(config.name));
+    }
+    return {};
+  };
+  Status status = begin_all();
+  if (status.ok()) status = fill(dirs);
+  const MutexLock catalog_lock(catalog_mutex_);
+  size_t entered = 0;
+  while (status.ok() && entered < begun) {
+    status = finish_folder(configs[entered]);
+    if (status.ok()) ++entered;
+  }
+  if (status.ok()) return status;
+  for (size_t i = entered; i < begun; ++i)
+    abandon_folder(configs[i]);
+  return status;
 }
 
 Result<RestoreOutcome> DatabaseImpl::restore(const RestoreRequest& request,
@@ -209,6 +252,14 @@ Result<RestoreOutcome> DatabaseImpl::restore(const RestoreRequest& request,
     }
   }
   return outcome;
+}
+
+std::vector<std::pair<std::string, Status>> DatabaseImpl::unavailable() {
+  std::vector<std::pair<std::string, Status>> closed;
+  const MutexLock lock(mutex_);
+  for (const auto& [name, entry] : entries_)
+    if (!entry.collection) closed.emplace_back(name, entry.error.clone());
+  return closed;
 }
 
 std::vector<DroppedCollection> DatabaseImpl::dropped() {

@@ -69,20 +69,6 @@ DatabaseOptions database_options(const Settings& settings) {
   return options;
 }
 
-// The two failures that a person can mend are told with what to do.
-Result<std::shared_ptr<Database>> open_database(const Environment& environment,
-                                                const Settings& settings) {
-  Result<std::shared_ptr<Database>> db = Database::open(environment, database_options(settings));
-  if (db.ok()) return db;
-  const std::string folder = "the data folder '" + settings.storage_path + "'";
-  if (db.error().code() == Code::kConflict) {
-    return Status(Code::kConflict, folder +
-                                       " is in use by another server: stop that one, or choose "
-                                       "another folder with --storage-path");
-  }
-  return std::move(db).error().context("cannot open " + folder);
-}
-
 size_t cores() {
   return static_cast<size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
 }
@@ -117,6 +103,32 @@ void wait_for_signal() {
 
 }  // namespace
 
+Result<std::shared_ptr<Database>> open_database(const Environment& environment,
+                                                const Settings& settings) {
+  Result<std::shared_ptr<Database>> db = Database::open(environment, database_options(settings));
+  if (db.ok()) return db;
+  const std::string folder = "the data folder '" + settings.storage_path + "'";
+  if (db.error().code() == Code::kConflict) {
+    return Status(Code::kConflict, folder +
+                                       " is in use by another server: stop that one, or choose "
+                                       "another folder with --storage-path");
+  }
+  return std::move(db).error().context("cannot open " + folder);
+}
+
+S3Settings s3_settings(const Settings& settings) {
+  S3Settings s3;
+  s3.target = {.endpoint = settings.s3_endpoint,
+               .region = settings.s3_region,
+               .bucket = settings.s3_bucket,
+               .access_key_id = settings.s3_access_key_id,
+               .secret_access_key = settings.s3_secret_access_key,
+               .session_token = settings.s3_session_token};
+  s3.credentials_file = settings.s3_credentials_file;
+  s3.profile = settings.s3_profile;
+  return s3;
+}
+
 Status serve(const Settings& settings) {
   const Listening listening = decide_listening(settings);
   const ApiKeys keys(listening.keys);
@@ -139,7 +151,8 @@ Status serve(const Settings& settings) {
                   .data_dir = settings.storage_path,
                   .address = listening.host + ":" + std::to_string(settings.port),
                   .started_nanos = started,
-                  .query_stats = {}};
+                  .query_stats = {},
+                  .s3 = s3_settings(settings)};
   Service service(context, keys, Cors(settings.cors_origins));
   Result<std::unique_ptr<HttpServer>> server =
       HttpServer::start(http_options(settings, listening.host), service);

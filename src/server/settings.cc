@@ -77,13 +77,26 @@ constexpr std::array kSettings = {
     Setting{"open_namespaces_max", "", &S::open_namespaces_max, 1, 1 << 20, false,
             "With namespace_physical_isolation: about so many namespaces of a collection are open "
             "at once"},
+    Setting{"s3_region", "AWS_REGION", &S::s3_region, 0, 0, false,
+            "Region of the bucket for backups; other servers than Amazon's take any, as us-east-1"},
+    Setting{"s3_bucket", "", &S::s3_bucket, 0, 0, false, "Bucket for backups"},
+    Setting{"s3_endpoint", "", &S::s3_endpoint, 0, 0, false,
+            "http(s)://host:port of another S3 server; empty: Amazon's"},
+    Setting{"s3_access_key_id", "AWS_ACCESS_KEY_ID", &S::s3_access_key_id, 0, 0, false,
+            "Access key for the bucket"},
+    Setting{"s3_secret_access_key", "AWS_SECRET_ACCESS_KEY", &S::s3_secret_access_key, 0, 0, true,
+            "Secret of the access key"},
+    Setting{"s3_session_token", "AWS_SESSION_TOKEN", &S::s3_session_token, 0, 0, true,
+            "Token of a temporary access key"},
+    Setting{"s3_credentials_file", "AWS_SHARED_CREDENTIALS_FILE", &S::s3_credentials_file, 0, 0,
+            false, "File with the keys, as other S3 tools have it, asked when none are set above"},
+    Setting{"s3_profile", "AWS_PROFILE", &S::s3_profile, 0, 0, false, "Whose keys in that file"},
 };
 
 // Of the original's configuration, not built yet: named in a warning instead of passed over.
-constexpr std::array<std::string_view, 12> kNotYet = {
-    "wal_compression",       "binary_snapshot",      "s3_region",         "s3_bucket",
-    "s3_access_key_id",      "s3_secret_access_key", "rerank_model_path", "rerank_dimension",
-    "rate_limit_per_second", "rate_limit_burst",     "replica_of",        "grpc_port"};
+constexpr std::array<std::string_view, 8> kNotYet = {
+    "wal_compression",       "binary_snapshot",  "rerank_model_path", "rerank_dimension",
+    "rate_limit_per_second", "rate_limit_burst", "replica_of",        "grpc_port"};
 
 std::string upper(std::string_view text) {
   std::string result(text);
@@ -350,6 +363,8 @@ Result<Invocation> read_settings(const SettingSources& sources) {
     const Setting& setting = *find_setting(key);
     TRY(assign(setting, value, setting.flag(), invocation.settings));
   }
+  std::string& file = invocation.settings.s3_credentials_file;
+  if (file.starts_with("~/")) file.replace(0, 1, environment["HOME"]);
   return invocation;
 }
 

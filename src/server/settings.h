@@ -43,6 +43,14 @@ struct Settings {
   uint64_t disk_reserve_bytes = 64ull << 20;
   bool namespace_physical_isolation = false;
   uint64_t open_namespaces_max = 256;
+  std::string s3_region;
+  std::string s3_bucket;
+  std::string s3_endpoint;
+  std::string s3_access_key_id;
+  std::string s3_secret_access_key;
+  std::string s3_session_token;
+  std::string s3_credentials_file = "~/.aws/credentials";
+  std::string s3_profile = "default";
 };
 
 struct Setting {
