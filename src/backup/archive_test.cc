@@ -89,10 +89,11 @@ std::string tar_of(const std::string& name, char type, const std::string& target
 }
 
 TEST(Archive, GivesBackWhatWasWritten) {
-  const Files files = {{"manifest.json", "{}"},
-                       {"collections/a/empty", ""},
-                       {"collections/a/points-1.bin", random_text(3'000'000, 1)},
-                       {"collections/" + std::string(200, 'n') + "/x.bin", std::string(70'000, 'x')}};
+  const Files files = {
+      {"manifest.json", "{}"},
+      {"collections/a/empty", ""},
+      {"collections/a/points-1.bin", random_text(3'000'000, 1)},
+      {"collections/" + std::string(200, 'n') + "/x.bin", std::string(70'000, 'x')}};
   const auto bytes = archive_of(files);
   ASSERT_TRUE(bytes.ok()) << bytes.error().message();
   EXPECT_EQ(bytes->substr(0, 2), "\x1f\x8b");

@@ -12,11 +12,12 @@ BackupManifest sample() {
   BackupManifest manifest;
   manifest.server_version = "0.1.0";
   manifest.unix_micros = 1'700'000'000'000'001;
-  manifest.collections.push_back({"docs",
-                                  7,
-                                  1'600'000'000'000'000,
-                                  R"({"name":"docs","dimension":2})",
-                                  {{"checkpoint.manifest", 10, kHash}, {"points-1.bin", 20, kHash}}});
+  manifest.collections.push_back(
+      {"docs",
+       7,
+       1'600'000'000'000'000,
+       R"({"name":"docs","dimension":2})",
+       {{"checkpoint.manifest", 10, kHash}, {"points-1.bin", 20, kHash}}});
   manifest.collections.push_back({"empty", 0, 0, "{}", {}});
   return manifest;
 }
@@ -66,7 +67,8 @@ TEST(BackupManifest, WhatIsNoManifestIsRefused) {
   const std::string good = encode_backup_manifest(sample());
   for (size_t kept = 0; kept + 2 < good.size(); kept += 7)
     EXPECT_FALSE(decode_backup_manifest(good.substr(0, kept)).ok()) << kept;
-  for (const char* json : {"[]", "{}", "null", R"({"format":1})", R"({"format":0,"server":"",)"
+  for (const char* json : {"[]", "{}", "null", R"({"format":1})",
+                           R"({"format":0,"server":"",)"
                            R"("unix_micros":1,"collections":[]})"}) {
     EXPECT_FALSE(decode_backup_manifest(json).ok()) << json;
   }

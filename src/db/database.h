@@ -37,6 +37,12 @@ struct RestoreRequest {
   std::optional<std::string> as;
 };
 
+/// A collection that comes from elsewhere.
+struct Newcomer {
+  CollectionConfig config;
+  Lsn lsn = 0;  // its checkpoint's
+};
+
 struct RestoreOutcome {
   std::vector<std::pair<std::string, RestoreResult>> restored;  // names
   std::vector<std::pair<std::string, Status>> failed;
@@ -70,10 +76,11 @@ class Database {
   /// collection was asked for and cannot be restored; of many, `failed` says why.
   virtual Result<RestoreOutcome> restore(const RestoreRequest& request,
                                          const RestoreProgress& progress) = 0;
-  /// Collections that come from elsewhere, under names that are free: `fill` gets a new folder for
-  /// each, in order, and writes page files and manifest into it. Nothing is there before it
-  /// returns ok, nor after a crash until then. uuids are new. kAlreadyExists, kInvalidArgument.
-  virtual Status adopt(std::vector<CollectionConfig> configs,
+  /// Collections under names that are free: `fill` gets a new folder for each, in order, and writes
+  /// page files and manifest into it. Nothing is there before it returns ok, nor after a crash
+  /// until then. uuids are new. kAlreadyExists, kInvalidArgument; kCorruption when a folder does
+  /// not open at its LSN.
+  virtual Status adopt(std::vector<Newcomer> newcomers,
                        const std::function<Status(const std::vector<std::string>& dirs)>& fill) = 0;
   /// Collections that cannot be opened, or not yet, and why. In order of name.
   virtual std::vector<std::pair<std::string, Status>> unavailable() = 0;

@@ -40,7 +40,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   size_t dirty_count() override;
   Result<RestoreOutcome> restore(const RestoreRequest& request,
                                  const RestoreProgress& progress) override;
-  Status adopt(std::vector<CollectionConfig> configs,
+  Status adopt(std::vector<Newcomer> newcomers,
                const std::function<Status(const std::vector<std::string>& dirs)>& fill) override;
   std::vector<std::pair<std::string, Status>> unavailable() override;
   std::vector<DroppedCollection> dropped() override;
@@ -74,6 +74,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   bool lived(const std::string& uuid, uint64_t unix_micros);
   Status reserve(const std::string& name);
   void give_up(const std::string& name);
+  Status try_out(const Newcomer& newcomer) const;
   Status begin_folder(const CollectionConfig& config) REQUIRES(catalog_mutex_);
   Status finish_folder(const CollectionConfig& config) REQUIRES(catalog_mutex_);
   void abandon_folder(const CollectionConfig& config) REQUIRES(catalog_mutex_);

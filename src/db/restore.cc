@@ -187,33 +187,47 @@ Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const st
   return copied;
 }
 
+/// Opening passes over a damaged checkpoint, for the log may have it all; here there is no log.
+Status DatabaseImpl::try_out(const Newcomer& newcomer) const {
+  const CollectionConfig& config = newcomer.config;
+  CollectionOptions quiet = options_.collection;
+  quiet.background = false;
+  TRY_ASSIGN(const std::shared_ptr<Collection> collection,
+             Collection::open(env_, folder(config.name), config, quiet));
+  const Lsn lsn = collection->stats().lsn;
+  TRY(collection->close(false));
+  if (lsn == newcomer.lsn) return {};
+  return {Code::kCorruption,
+          "collection '" + config.name + "' cannot be opened: its files are damaged"};
+}
+
 Status DatabaseImpl::adopt(
-    std::vector<CollectionConfig> configs,
+    std::vector<Newcomer> newcomers,
     const std::function<Status(const std::vector<std::string>& dirs)>& fill) {
   std::vector<std::string> dirs;
-  size_t begun = 0;
   const auto begin_all = [&]() -> Status {
     const MutexLock catalog_lock(catalog_mutex_);
-    for (CollectionConfig& config : configs) {
+    for (auto& [config, lsn] : newcomers) {
       config.uuid = new_collection_uuid();
       TRY(validate_config(config));
       TRY(begin_folder(config));
-      ++begun;
       dirs.push_back(folder(config.name));
     }
     return {};
   };
   Status status = begin_all();
   if (status.ok()) status = fill(dirs);
+  for (size_t i = 0; status.ok() && i < newcomers.size(); ++i)
+    status = try_out(newcomers[i]);
   const MutexLock catalog_lock(catalog_mutex_);
   size_t entered = 0;
-  while (status.ok() && entered < begun) {
-    status = finish_folder(configs[entered]);
+  while (status.ok() && entered < newcomers.size()) {
+    status = finish_folder(newcomers[entered].config);
     if (status.ok()) ++entered;
   }
   if (status.ok()) return status;
-  for (size_t i = entered; i < begun; ++i)
-    abandon_folder(configs[i]);
+  for (size_t i = entered; i < dirs.size(); ++i)
+    abandon_folder(newcomers[i].config);
   return status;
 }
 

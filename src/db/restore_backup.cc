@@ -129,9 +129,9 @@ class BackupRestore {
   Result<std::vector<RestoredCollection>> run() {
     TRY(open_reader());
     TRY_ASSIGN(manifest_, reader_->manifest());
-    TRY_ASSIGN(std::vector<CollectionConfig> configs, choose());
-    log_info("backup.restore", {{"key", request_.key}, {"collections", configs.size()}});
-    TRY(db_.adopt(std::move(configs),
+    TRY_ASSIGN(std::vector<Newcomer> newcomers, choose());
+    log_info("backup.restore", {{"key", request_.key}, {"collections", newcomers.size()}});
+    TRY(db_.adopt(std::move(newcomers),
                   [this](const std::vector<std::string>& dirs) { return fill(dirs); }));
     std::vector<RestoredCollection> restored;
     for (const BackupCollection* wanted : wanted_) {
@@ -166,9 +166,9 @@ class BackupRestore {
     return {};
   }
 
-  /// Fills wanted_; the configurations of the collections to come, in the same order.
-  Result<std::vector<CollectionConfig>> choose() {
-    std::vector<CollectionConfig> configs;
+  /// Fills wanted_; the collections to come, in the same order.
+  Result<std::vector<Newcomer>> choose() {
+    std::vector<Newcomer> newcomers;
     for (const BackupCollection& collection : manifest_.collections) {
       if (request_.collection && collection.name != *request_.collection) continue;
       TRY_ASSIGN(CollectionConfig config, decode_config(collection.config_json));
@@ -185,13 +185,13 @@ class BackupRestore {
       }
       wanted_.push_back(&collection);
       total_ += bytes_of(collection);
-      configs.push_back(std::move(config));
+      newcomers.push_back({std::move(config), collection.lsn});
     }
     if (wanted_.empty() && request_.collection) {
       return Status(Code::kNotFound,
                     "the backup holds no collection '" + *request_.collection + "'");
     }
-    return configs;
+    return newcomers;
   }
 
   static uint64_t bytes_of(const BackupCollection& collection) {
