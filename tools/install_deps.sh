@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the packages that FerresDB needs on Debian 12, from apt alone. Does nothing, without the
-# network or root, when they are there. docs/DEPENDENCIES.md says what each is for.
+# Installs the packages that FerresDB needs on Debian 12, from apt, and a test server by Go where
+# there is one. Does nothing, without the network or root, when they are there. docs/DEPENDENCIES.md says what each is for.
 #   tools/install_deps.sh [run|test|style]...     run: build and serve (always included)
 set -euo pipefail
 
@@ -24,6 +24,15 @@ done
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
   die "needs Debian 12 or a relative of it. Elsewhere install the counterparts of: ${packages[*]}"
+
+# The S3 server of the end-to-end tests. Debian 12's Go is too old for it: without a newer one those
+# tests are left out, and cmake says so.
+s3_server=$HOME/.cache/ferresdb/bin/versitygw
+if [[ " $* " == *" test "* ]] && [ ! -x "$s3_server" ] && command -v go >/dev/null; then
+  echo "Installing versitygw"
+  GOBIN=$(dirname "$s3_server") go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 \
+    >/dev/null 2>&1 </dev/null || echo "install_deps: versitygw could not be built" >&2
+fi
 
 installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
   sed -n 's/^installed //p') || true
