@@ -156,6 +156,20 @@ TEST_F(PosixFilesTest, ReadFileRefusesWhatIsTooLarge) {
   EXPECT_EQ(*read_file(files_, path("a"), 5), "12345");
 }
 
+TEST_F(PosixFilesTest, SecretsAreForTheirOwnerAlone) {
+  const auto others = [this] {
+    constexpr auto kOthers = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
+    return std::filesystem::status(path("s")).permissions() & kOthers;
+  };
+  ASSERT_TRUE(write_file_atomic(files_, path("s"), as_bytes("open")).ok());
+  EXPECT_NE(others(), std::filesystem::perms::none);
+  // What a crash left must not lend its mode.
+  ASSERT_TRUE(write_file_atomic(files_, path("s.tmp"), as_bytes("open")).ok());
+  ASSERT_TRUE(write_secret_file_atomic(files_, path("s"), as_bytes("secret")).ok());
+  EXPECT_EQ(others(), std::filesystem::perms::none);
+  EXPECT_EQ(*read_file(files_, path("s"), 100), "secret");
+}
+
 TEST_F(PosixFilesTest, AtomicWriteReplacesAndLeavesNothingBehind) {
   ASSERT_TRUE(write_file_atomic(files_, path("a"), as_bytes("one")).ok());
   ASSERT_TRUE(write_file_atomic(files_, path("a"), as_bytes("two")).ok());

@@ -89,6 +89,23 @@ TEST_F(SettingsTest, EverySettingIsReadFromEachOfItsNames) {
   }
 }
 
+TEST_F(SettingsTest, BackupsTakeTheNamesOfOtherTools) {
+  const Result<Invocation> invocation = read({}, {{"AWS_REGION", "r"},
+                                                  {"AWS_ACCESS_KEY_ID", "id"},
+                                                  {"AWS_SECRET_ACCESS_KEY", "secret"},
+                                                  {"FERRESDB_S3_BUCKET", "bucket"},
+                                                  {"FERRESDB_S3_ACCESS_KEY_ID", "ours"},
+                                                  {"HOME", "/home/me"}});
+  ASSERT_TRUE(invocation.ok());
+  EXPECT_TRUE(invocation->warnings.empty());
+  EXPECT_EQ(invocation->settings.s3_region, "r");
+  EXPECT_EQ(invocation->settings.s3_bucket, "bucket");
+  EXPECT_EQ(invocation->settings.s3_access_key_id, "ours");
+  EXPECT_EQ(invocation->settings.s3_secret_access_key, "secret");
+  EXPECT_EQ(invocation->settings.s3_credentials_file, "/home/me/.aws/credentials");
+  EXPECT_NE(error_of({"--s3-secret-access-key", "x"}), "");
+}
+
 TEST_F(SettingsTest, WrongValuesNameTheirSource) {
   EXPECT_EQ(error_of({"--port", "70000"}),
             "--port: '70000' is not a whole number between 0 and 65535");
