@@ -15,21 +15,26 @@ using Element = simdjson::dom::element;
 constexpr uint64_t kFormat = 1;
 constexpr uint64_t kBytesMax = 1ull << 60;  // of a file: sums of them stay numbers
 constexpr size_t kPartBytesMax = 255;       // of a path
+constexpr size_t kDepthMax = 3;             // of a path: namespaces/NAME/FILE
 
+/// The name of one file or folder.
 bool plain(std::string_view text) {
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
+           c == '_' || c == '-' || c == '%';
   };
   return !text.empty() && text.size() <= kPartBytesMax && text.front() != '.' &&
          std::all_of(text.begin(), text.end(), allowed);
 }
 
-/// "file" or "folder/file".
 bool stays_below(std::string_view path) {
-  const size_t slash = path.find('/');
-  if (slash == std::string_view::npos) return plain(path);
-  return plain(path.substr(0, slash)) && plain(path.substr(slash + 1));
+  for (size_t depth = 0; depth < kDepthMax; ++depth) {
+    const size_t slash = path.find('/');
+    if (!plain(path.substr(0, slash))) return false;
+    if (slash == std::string_view::npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+  return false;
 }
 
 bool is_sha256(std::string_view text) {

@@ -17,7 +17,7 @@ BackupManifest sample() {
        7,
        1'600'000'000'000'000,
        R"({"name":"docs","dimension":2})",
-       {{"checkpoint.manifest", 10, kHash}, {"points-1.bin", 20, kHash}}});
+       {{"checkpoint.manifest", 10, kHash}, {"namespaces/a%20b/points-1.bin", 20, kHash}}});
   manifest.collections.push_back({"empty", 0, 0, "{}", {}});
   return manifest;
 }
@@ -33,7 +33,7 @@ TEST(BackupManifest, ComesBackAsItWas) {
   EXPECT_EQ(docs.lsn, 7u);
   EXPECT_EQ(docs.config_json, R"({"name":"docs","dimension":2})");
   ASSERT_EQ(docs.files.size(), 2u);
-  EXPECT_EQ(docs.files[1].path, "points-1.bin");
+  EXPECT_EQ(docs.files[1].path, "namespaces/a%20b/points-1.bin");
   EXPECT_EQ(docs.files[1].sha256, kHash);
   EXPECT_EQ(back->bytes(), 30u);
 }
@@ -45,10 +45,10 @@ TEST(BackupManifest, HostileNamesSizesAndHashesAreRefused) {
     const auto back = decode_backup_manifest(encode_backup_manifest(manifest));
     return !back.ok() && back.error().code() == Code::kCorruption;
   };
-  for (const char* path : {"", "/etc/passwd", "../x", "..", ".", ".hidden", "a/../b", "a//b", "a/",
-                           "/", "a/b/c", "a\\\\b", "a b", "a\\u0000b"}) {
+  for (const char* path : {"", "/etc/passwd", "../x", "a/b/../../..", "..", ".", ".hidden",
+                           "a/../b", "a//b", "a/", "/", "a/b/c/d", "a\\\\b", "a b", "a\\u0000b"}) {
     EXPECT_TRUE(refused([&](auto& m) { m.collections[0].files[1].path = path; })) << path;
-    EXPECT_TRUE(refused([&](auto& m) { m.collections[0].name = path; })) << path;
+    EXPECT_TRUE(refused([&](auto& m) { m.collections[1].name = path; })) << path;
   }
   EXPECT_TRUE(refused([](auto& m) { m.collections[0].files[1].path = std::string(300, 'a'); }));
   EXPECT_TRUE(refused([](auto& m) { m.collections[0].files[1].path = "checkpoint.manifest"; }));

@@ -18,7 +18,10 @@ constexpr uint64_t kNow = 1'700'000'000'000'000;
 
 /// A database on a disk of its own.
 struct World {
-  explicit World(uint64_t seed) : files(seed), executor(seed) { open(); }
+  explicit World(uint64_t seed, bool isolated = false)
+      : isolate_namespaces(isolated), files(seed), executor(seed) {
+    open();
+  }
   ~World() { EXPECT_TRUE(db->close().ok()); }
   void open() {
     const Environment environment{&files, &executor, &clock, &commit_clock};
@@ -26,9 +29,10 @@ struct World {
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     db = *std::move(opened);
   }
-  static DatabaseOptions options() {
+  DatabaseOptions options() const {
     DatabaseOptions options;
     options.dir = "data";
+    options.collection.isolate_namespaces = isolate_namespaces;
     options.collection.background = false;
     return options;
   }
@@ -38,6 +42,7 @@ struct World {
     open();
   }
 
+  const bool isolate_namespaces;
   SimFiles files;
   ManualExecutor executor;
   ManualClock clock{kNow};
@@ -125,6 +130,39 @@ TEST_F(BackupTest, EitherKindComesBackAsItWasAndLives) {
     other.reopen();
     EXPECT_TRUE((*other.db->find("a"))->get("new", std::nullopt).ok());
     EXPECT_TRUE((*other.db->find("a"))->get("p49", std::nullopt).ok());
+  }
+}
+
+TEST_F(BackupTest, NamespacesWithFilesOfTheirOwnComeBackInEitherForm) {
+  World apart(5, true);
+  CollectionConfig config;
+  config.name = "a";
+  config.dimension = 2;
+  const auto made = apart.db->create(config);
+  ASSERT_TRUE(made.ok());
+  UpsertRequest request;
+  for (int i = 0; i < 30; ++i) {
+    const std::string ns = i % 3 == 0 ? "" : i % 3 == 1 ? "plain" : "../\xC3\xA9 x";
+    request.points.push_back({"p" + std::to_string(i),
+                              ns.empty() ? std::nullopt : std::optional(ns),
+                              {static_cast<float>(i), 1},
+                              "{}",
+                              std::nullopt});
+  }
+  ASSERT_TRUE((*made)->upsert(std::move(request)).ok());
+  for (const bool incremental : {false, true}) {
+    const auto backup =
+        back_up(*apart.db, apart.files, store_, {"0.1.0", kNow, incremental}, no_progress);
+    ASSERT_TRUE(backup.ok()) << backup.error().message();
+    for (const bool isolated : {true, false}) {
+      World other(6, isolated);
+      const auto restored = bring_back(other, {backup->key, {}, {}});
+      ASSERT_TRUE(restored.ok()) << restored.error().message();
+      EXPECT_EQ((*restored)[0].points, 30u);
+      EXPECT_EQ(text_of(*other.db, "a"), text_of(*apart.db, "a"));
+      other.reopen();
+      EXPECT_EQ(text_of(*other.db, "a"), text_of(*apart.db, "a"));
+    }
   }
 }
 

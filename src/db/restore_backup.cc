@@ -225,10 +225,11 @@ class BackupRestore {
   Status fill_one(const BackupCollection& collection, const std::string& dir) {
     if (collection.lsn == 0 && collection.files.empty()) return {};
     TRY_ASSIGN(const Manifest checkpoint, read_checkpoint(collection));
-    for (size_t i = 1; i < collection.files.size(); ++i)
-      TRY(write_page_file(collection, collection.files[i], dir));
-    TRY(files_.sync_dir(dir));
-    TRY(files_.make_dirs(manifest_dir_of(dir)));
+    size_t at = 1;
+    for (const StoreManifest& store : checkpoint.stores) {
+      for (const PageFileEntry& entry : store.files)
+        TRY(write_page_file(collection, collection.files[at++], entry, dir));
+    }
     return write_manifest(files_, manifest_dir_of(dir), checkpoint);
   }
 
@@ -264,16 +265,22 @@ class BackupRestore {
   }
 
   Status write_page_file(const BackupCollection& collection, const BackupFile& file,
-                         const std::string& dir) {
-    TRY_ASSIGN(const std::unique_ptr<File> out,
-               files_.open(dir + "/" + file.path, OpenMode::kCreate));
+                         const PageFileEntry& entry, const std::string& dir) {
+    const std::string path = dir + "/" + file.path;
+    const std::string folder = path.substr(0, path.rfind('/'));
+    TRY(files_.make_dirs(folder));
+    TRY_ASSIGN(const std::unique_ptr<File> out, files_.open(path, OpenMode::kCreate));
     uint64_t at = 0;
     TRY(read(collection, file, [&](Bytes bytes) -> Status {
       TRY(out->write(at, bytes));
       at += bytes.size();
       return {};
     }));
-    return out->sync();
+    // That the pages are there is seen here; each is checked before its first use, as always.
+    TRY_ASSIGN([[maybe_unused]] const PageTable table,
+               read_page_table(*out, path, file.bytes, entry.table_crc));
+    TRY(out->sync());
+    return files_.sync_dir(folder);
   }
 
   Status read(const BackupCollection& collection, const BackupFile& file, const ByteSink& sink) {
