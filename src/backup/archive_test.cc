@@ -9,6 +9,7 @@
 
 #include "backup/test_object_store.h"
 #include "base/random.h"
+#include "base/test_settings.h"
 
 namespace ferres {
 namespace {
@@ -137,6 +138,29 @@ TEST(Archive, AFailureOfTheSinkOrTheSourceIsWhatIsTold) {
   const auto next = reader.next();
   ASSERT_FALSE(next.ok());
   EXPECT_EQ(next.error().code(), Code::kUpstream);
+}
+
+// Any bytes end in an answer: of interest under the sanitizers.
+TEST(Archive, MutatedBytesAreReadOrRefused) {
+  const auto [first, last] = seeds(300);
+  const std::string tar = tar_of("collections/a/points-1.bin", '0', "", random_text(2000, 6)) +
+                          tar_of("././@LongLink", 'L', "", std::string(300, 'n')) +
+                          tar_of("pax", 'x', "", "30 GNU.sparse.realsize=999999\n");
+  const auto packed = archive_of({{"a", random_text(3000, 7)}, {"b", std::string(5000, 'b')}});
+  ASSERT_TRUE(packed.ok());
+  for (uint64_t seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    for (std::string bytes : {tar, *packed}) {
+      for (uint64_t change = 0; change <= random.below(8); ++change)
+        bytes[random.below(bytes.size())] = static_cast<char>(random.next());
+      if (random.one_in(4)) bytes.resize(random.below(bytes.size()));
+      const auto files = files_of(bytes, 1 + random.below(5000));
+      if (!files.ok()) {
+        EXPECT_FALSE(files.error().message().empty());
+      }
+    }
+  }
 }
 
 TEST(Archive, AnEntryLeftUnreadIsPassedOver) {

@@ -13,7 +13,7 @@
 namespace ferres {
 
 struct S3Options {
-  uint32_t attempts_max = 10;  // of a request: half a minute to a minute in all
+  uint32_t attempts_max = 10;  // of a request, with 20 to 40 seconds of pauses in all
   /// Asked a few times a second while a request or a pause lasts; true ends it with kUnavailable.
   std::function<bool()> stopping = [] { return false; };
 };

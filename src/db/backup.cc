@@ -35,8 +35,9 @@ class Backup {
 
   Result<BackupOutcome> run() {
     TRY(choose_key());
-    pin_all();
+    TRY(pin_all());
     TRY(measure_all());
+    TRY(progress_(0, total_));
     TRY(hash_all());
     TRY(request_.incremental ? upload_objects() : upload_archive());
     log_info("backup.done", {{"key", outcome_.key},
@@ -62,7 +63,7 @@ class Backup {
     outcome_.skipped.emplace_back(name, std::move(why));
   }
 
-  void pin_all() {
+  Status pin_all() {
     for (auto& [name, why] : db_.unavailable())
       skip(name, std::move(why));
     for (const std::shared_ptr<Collection>& collection : db_.list()) {
@@ -73,6 +74,9 @@ class Backup {
         skip(collection->config().name, std::move(checkpoint).error());
       }
     }
+    if (!pinned_.empty() || outcome_.skipped.empty()) return {};
+    const auto& [name, why] = outcome_.skipped.front();
+    return why.clone().context("no collection can be read, as '" + name + "'");
   }
 
   Status measure_all() {
@@ -124,12 +128,13 @@ class Backup {
     const std::string manifest = encode_backup_manifest(manifest_);
     TRY(archive.begin(std::string(kArchiveManifest), manifest.size()));
     TRY(archive.write(as_bytes(manifest)));
-    TRY(for_each_file([&](size_t collection, size_t index) -> Status {
+    const auto add = [&](size_t collection, size_t index) -> Status {
       const BackupCollection& entry = manifest_.collections[collection];
       const BackupFile& file = entry.files[index];
       TRY(archive.begin(archive_name(entry.name, file.path), file.bytes));
       return send(collection, index, [&archive](Bytes bytes) { return archive.write(bytes); });
-    }));
+    };
+    TRY(for_each_file(add));
     TRY(archive.finish());
     TRY(object.finish());
     outcome_.size_bytes = object.bytes();
@@ -139,7 +144,7 @@ class Backup {
 
   /// The manifest goes last: there is no backup that lacks an object.
   Status upload_objects() {
-    TRY(for_each_file([&](size_t collection, size_t index) -> Status {
+    const auto add = [&](size_t collection, size_t index) -> Status {
       const BackupFile& file = manifest_.collections[collection].files[index];
       const std::string key = object_key(file.sha256);
       const Result<uint64_t> there = store_.size(key);
@@ -151,7 +156,8 @@ class Backup {
       outcome_.size_bytes += object.bytes();
       ++outcome_.new_files;
       return {};
-    }));
+    };
+    TRY(for_each_file(add));
     const std::string manifest = encode_backup_manifest(manifest_);
     TRY(store_.put(outcome_.key, as_bytes(manifest)));
     outcome_.size_bytes += manifest.size();

@@ -225,6 +225,25 @@ TEST_F(BackupTest, RefusalsSayWhyAndChangeNothing) {
   EXPECT_EQ(folders(world_), 1u);
 }
 
+TEST_F(BackupTest, WhatCannotBeReadIsLeftOutAndNamed) {
+  fill("a", 10);
+  fill("b", 10);
+  ASSERT_TRUE(world_.files.remove("data/collections/b/config.json").ok());
+  world_.reopen();
+  const auto made = make(false);
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  ASSERT_EQ(made->skipped.size(), 1u);
+  EXPECT_EQ(made->skipped[0].first, "b");
+  World other(2);
+  ASSERT_TRUE(bring_back(other, {made->key, {}, {}}).ok());
+  EXPECT_EQ(text_of(*other.db, "a"), text_of(*world_.db, "a"));
+  // A backup of nothing would look like one of something.
+  ASSERT_TRUE(world_.files.remove("data/collections/a/config.json").ok());
+  world_.reopen();
+  EXPECT_FALSE(make(false).ok());
+  EXPECT_EQ(list_backups(store_)->size(), 1u);
+}
+
 TEST_F(BackupTest, AnEmptyDatabaseIsABackupToo) {
   const auto made = make(false);
   ASSERT_TRUE(made.ok());

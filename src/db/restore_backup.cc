@@ -271,11 +271,11 @@ class BackupRestore {
     TRY(files_.make_dirs(folder));
     TRY_ASSIGN(const std::unique_ptr<File> out, files_.open(path, OpenMode::kCreate));
     uint64_t at = 0;
-    TRY(read(collection, file, [&](Bytes bytes) -> Status {
-      TRY(out->write(at, bytes));
+    const auto write = [&](Bytes bytes) {
       at += bytes.size();
-      return {};
-    }));
+      return out->write(at - bytes.size(), bytes);
+    };
+    TRY(read(collection, file, write));
     // That the pages are there is seen here; each is checked before its first use, as always.
     TRY_ASSIGN([[maybe_unused]] const PageTable table,
                read_page_table(*out, path, file.bytes, entry.table_crc));
@@ -285,12 +285,13 @@ class BackupRestore {
 
   Status read(const BackupCollection& collection, const BackupFile& file, const ByteSink& sink) {
     Sha256 sha;
-    TRY(reader_->read(collection, file, [&](Bytes bytes) -> Status {
+    const auto take = [&](Bytes bytes) -> Status {
       sha.update(bytes);
       TRY(sink(bytes));
       done_ += bytes.size();
       return progress_(done_, total_);
-    }));
+    };
+    TRY(reader_->read(collection, file, take));
     if (sha.hex() == file.sha256) return {};
     return {Code::kCorruption,
             "the backup is damaged: " + archive_name(collection.name, file.path) +

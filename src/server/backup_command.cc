@@ -16,7 +16,7 @@ namespace ferres {
 namespace {
 
 constexpr size_t kWorkers = 2;
-constexpr std::string_view kUsage =
+constexpr const char* kUsage =
     "ferresdb backup [--incremental]\n"
     "ferresdb backups\n"
     "ferresdb restore-backup KEY [--collection NAME [--target-collection NAME]]\n"
@@ -153,7 +153,7 @@ int run_backup_command(const SettingSources& sources) {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   const Result<Command> command = parse(sources.arguments);
   if (command.ok() && command->help) {
-    std::fputs(kUsage.data(), stdout);
+    std::fputs(kUsage, stdout);
     return 0;
   }
   const Status status = command.ok() ? run(*command, sources) : command.error().clone();
