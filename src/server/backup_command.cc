@@ -72,7 +72,7 @@ Result<std::unique_ptr<ObjectStore>> open_store(const Settings& settings) {
   return open_s3(target, {});
 }
 
-/// A line a second on a terminal would be nice; a line a tenth is enough.
+/// A log line for each tenth.
 BackupProgress progress_lines() {
   return [told = uint64_t{0}](uint64_t done, uint64_t total) mutable -> Status {
     const uint64_t tenths = total == 0 ? 10 : done * 10 / total;
