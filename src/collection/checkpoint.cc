@@ -112,11 +112,23 @@ void CollectionImpl::finish_checkpoint() {
   changed_.signal_all();
 }
 
+/// After a failure: who waits for a checkpoint is told, once none is being written.
+void CollectionImpl::give_up_checkpoints(Status failure) {
+  const MutexLock lock(mutex_);
+  if (std::exchange(checkpoint_result_, nullptr) != nullptr) checkpoint_running_ = false;
+  if (checkpoint_running_ || checkpoints_done_ == checkpoints_wanted_) return;
+  checkpoint_status_ = std::move(failure);
+  checkpoints_done_ = checkpoints_wanted_;
+  changed_.signal_all();
+}
+
 /// Damaged points stop the collection before it answers from them; a damaged index is replaced.
 void CollectionImpl::repair_damage() {
   for (Part* const part : partitions_->open_parts()) {
     Partition& partition = *part->partition.load();
     if (Status damage = partition.points_damage(); !damage.ok()) return fail(std::move(damage));
+    // Of the index too: its damage is repaired, but the disk that lost a page may lose the next.
+    if (Status lost = partition.lost(); !lost.ok()) return fail(std::move(lost));
     if (!partition.derived_damaged() || checkpoint_running_) continue;
     log_warning("index.rebuild", {{"collection", config_.name}});
     if (Status status = partition.rebuild_derived(); !status.ok()) return fail(std::move(status));
@@ -196,6 +208,7 @@ Status CollectionImpl::checkpoint() {
   for (;;) {
     wake();
     if (env_.executor->run_one()) {
+      TRY(failure());
       const MutexLock lock(mutex_);
       if (checkpoints_done_ >= wanted) return checkpoint_status_.clone();
       continue;

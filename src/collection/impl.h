@@ -97,9 +97,12 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   template <class Read>
   Status read_of(const std::optional<std::string>& ns, const Predicate* filter, const Read& read);
   template <class Read>
-  static Status read_whole(const Partitions& partitions, const Read& read);
+  Status read_whole(const Partitions& partitions, const Read& read);
   template <class Read>
   Status read_part(const Partitions& partitions, Part& part, bool keep, const Read& read);
+  /// What read() says, unless a page of the partition could not be read.
+  template <class Read>
+  Status unless_lost(const Partition& partition, Lsn pinned, const Read& read);
   Result<Point> materialize(const Partition& partition, Slot slot, bool with_vector,
                             bool with_metadata) const;
   Result<std::span<const float>> query_vector(const SearchRequest& request,
@@ -166,6 +169,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void begin_checkpoint();
   void write_checkpoint(Manifest manifest);
   void finish_checkpoint();
+  void give_up_checkpoints(Status failure);
   void schedule_tick();
   bool wants_care() const;
   void repair_damage();
@@ -275,11 +279,20 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
 };
 
 template <class Read>
+Status CollectionImpl::unless_lost(const Partition& partition, Lsn pinned, const Read& read) {
+  Status status = read(partition, pinned);
+  Status lost = partition.lost();
+  if (lost.ok()) return status;
+  fail(std::move(lost));
+  return failure();
+}
+
+template <class Read>
 Status CollectionImpl::read_whole(const Partitions& partitions, const Read& read) {
   for (;;) {
     const Lsn pinned = partitions.visible_lsn();
     const Partition& partition = *partitions.whole().partition.load(std::memory_order_acquire);
-    if (partition.complete_from() <= pinned) return read(partition, pinned);
+    if (partition.complete_from() <= pinned) return unless_lost(partition, pinned, read);
   }
 }
 
@@ -294,7 +307,7 @@ Status CollectionImpl::read_part(const Partitions& partitions, Part& part, bool 
       } else if (part.partition.load() == nullptr) {
         TRY_ASSIGN(const std::unique_ptr<Partition> peeked, partitions.peek(part));
         const EpochGuard guard;
-        if (peeked != nullptr) return read(*peeked, partitions.visible_lsn());
+        if (peeked != nullptr) return unless_lost(*peeked, partitions.visible_lsn(), read);
       }
     }
     TRY(partitions.reach(part));
@@ -302,7 +315,7 @@ Status CollectionImpl::read_part(const Partitions& partitions, Part& part, bool 
     const Lsn pinned = partitions.visible_lsn();
     const Partition* const partition = part.partition.load(std::memory_order_acquire);
     if (partition != nullptr && partition->complete_from() <= pinned)
-      return read(*partition, pinned);
+      return unless_lost(*partition, pinned, read);
   }
 }
 

@@ -128,6 +128,7 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
   uint64_t upserted = 0;
   for (size_t i = 0; i < writes.size(); ++i) {
     auto applied = partitions_->apply(records[i]);
+    if (Status lost = partitions_->written_lost(); !lost.ok()) applied = std::move(lost);
     if (!applied.ok()) {
       fail(std::move(applied).error());
       for (; i < writes.size(); ++i)
@@ -167,7 +168,10 @@ Status CollectionImpl::recover_log() {
 bool CollectionImpl::maintain(uint64_t upserted) {
   trim_if_wanted();
   forget_if_wanted();
-  if (!failure().ok()) return false;
+  if (Status status = failure(); !status.ok()) {
+    give_up_checkpoints(std::move(status));
+    return false;
+  }
   Round round;
   round.upserted = upserted;
   {

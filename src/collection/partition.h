@@ -153,6 +153,11 @@ class Partition {
     if (vectors_->release_due()) vectors_->release();
   }
   Status points_damage() const { return points_->damage(); }
+  /// Any thread, under a guard, after reading and before using what was read: see PageStore::lost().
+  Status lost() const {
+    TRY(points_->lost());
+    return derived().store->lost();
+  }
   /// Any thread, under a guard: points that a building has still to link or to look at; nothing
   /// when there is none.
   std::optional<uint64_t> building_left() const;

@@ -284,7 +284,7 @@ Status Partitions::adopt(std::string_view ns, const Partition& from, std::span<c
   TRY_ASSIGN(Partition* const partition, partition_of(ns, true, at));
   for (const Slot slot : slots)
     TRY(partition->copy_point(from, slot));
-  return {};
+  return from.lost();
 }
 
 Result<uint64_t> Partitions::restore_namespace(std::string_view ns, Partitions& from,
@@ -300,6 +300,7 @@ Result<uint64_t> Partitions::restore_namespace(std::string_view ns, Partitions& 
   TRY_ASSIGN(Partition* const partition, partition_of(ns, true, record));
   for (const Slot slot : slots)
     TRY(partition->copy_point(source, slot, record.lsn));
+  TRY(source.lost());
   return slots.size();
 }
 
@@ -313,6 +314,18 @@ Result<uint64_t> Partitions::remove_namespace(std::string_view ns, const LogReco
   TRY(reach(*part));
   remove_part(part);
   return part->partition.load()->points_at(record.unix_micros);
+}
+
+Status Partitions::lost() const {
+  for (const Part* const part : open_parts())
+    TRY(part->partition.load()->lost());
+  return {};
+}
+
+Status Partitions::written_lost() const {
+  for (const Part* const part : unsealed_)
+    TRY(part->partition.load()->lost());
+  return {};
 }
 
 void Partitions::seal_dying() {

@@ -102,6 +102,9 @@ class Partitions {
     last_write_.store(unix_micros, std::memory_order_relaxed);
     publish(lsn);
   }
+  /// Of those that are open, and of those written to since seal_dying(): PageStore::lost().
+  Status lost() const;
+  Status written_lost() const;
   /// Starts the reclamation clock of the points that died since the last call: after their LSN was
   /// published.
   void seal_dying();

@@ -168,6 +168,7 @@ bool CollectionImpl::finish_restore() {
   LogRecord record{0, 0, static_cast<uint8_t>(Op::kRestore), as_bytes(payload)};
   // Another index may have been asked for since the state was begun.
   Status status = ready->partitions->configure(config());
+  if (status.ok()) status = ready->partitions->lost();
   if (status.ok()) status = commit({&record, 1});
   if (!status.ok()) {
     ready->done(std::move(status));

@@ -162,6 +162,8 @@ bool CollectionImpl::finish_shrink() {
     *result = {Code::kConflict, "its points were replaced meanwhile"};
   if (result->ok()) *result = apply_log(*shrink, partitions_->visible_lsn());
   if (result->ok()) *result = shrink->next->want_index(config().index);
+  // What was copied from it is the collection's no more than what it has.
+  if (result->ok()) *result = part.partition.load()->lost();
   if (!result->ok()) {
     shrink_failed(*result);
     return true;

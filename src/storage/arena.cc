@@ -51,6 +51,7 @@ Status Arena::move_to_tier(uint64_t bytes) {
   const Reservation& old = *state_->reservation;
   TRY_ASSIGN(std::unique_ptr<Reservation> next,
              Reservation::make(Reservation::tier(bytes, state_->spec.bytes_max)));
+  next->watch(state_->store->lost);
   if (state_->huge_advised) next->advise_huge_pages();
   const uint64_t pages = pages_of(old.bytes());
   // All mapped content passes through here, so this is the moment to check it: afterwards no page

@@ -67,6 +67,7 @@ Result<Arena*> PageStore::add_arena(const ArenaSpec& spec, uint64_t bytes) {
   TRY_ASSIGN(std::unique_ptr<Reservation> reservation,
              Reservation::make(Reservation::tier(bytes, spec.bytes_max)));
   reservation->publish_bytes(bytes);
+  reservation->watch(state_->lost);
   auto state = std::make_unique<Arena::State>();
   state->store = state_.get();
   state->spec = spec;
@@ -107,7 +108,15 @@ uint64_t PageStore::changed_bytes() const {
   return sum;
 }
 
+Status PageStore::lost() const {
+  if (!state_->lost.load()) return {};
+  return {Code::kIo, state_->dir + ": a page of its files " + state_->family +
+                         "-*.bin could not be read: a file was cut short, or the disk fails. "
+                         "Restore the files and start again, or restore a backup"};
+}
+
 Status PageStore::damage() const {
+  TRY(lost());
   if (!state_->damaged.load(std::memory_order_acquire)) return {};
   const MutexLock lock(state_->damage_mutex);
   return state_->damage_status.clone();

@@ -99,8 +99,11 @@ class PageStore {
   /// Lane: takes what kDisk arenas have read out of this process's memory.
   void release_mapped();
 
-  /// Any thread: the first damage found (kCorruption), or ok.
+  /// Any thread: the first damage found (kCorruption), or that a page is lost; or ok.
   Status damage() const;
+  /// Any thread, after reading and before using what was read: kIo when some mapped page could not
+  /// be read and zeros stand in its place (storage/lost_pages.h). Stays so.
+  Status lost() const;
 
   uint64_t memory_bytes() const;
   uint64_t disk_bytes() const;  // of the files listed by the newest manifest

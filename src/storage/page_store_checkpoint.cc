@@ -155,6 +155,7 @@ Result<StoreManifest> PageStore::write_checkpoint() {
   if (number > std::numeric_limits<uint32_t>::max())
     return Status(Code::kResourceExhausted, state_->dir + ": no page file numbers left");
   TRY(checkpoint.write(*state_->disk, state_->dir, state_->family, number));
+  TRY(lost());  // zeros may have been written
   manifest.next_file = number + 1;
   manifest.files.push_back(checkpoint.entry());
   return manifest;

@@ -121,6 +121,7 @@ Result<std::unique_ptr<Reservation>> Reservation::make(uint64_t capacity) {
 }
 
 Reservation::~Reservation() {
+  watched_.reset();
   if (capacity_ == kSmallTier) {
     slots().give_back(base_);
   } else {

@@ -9,9 +9,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "base/status.h"
 #include "base/types.h"
+#include "storage/lost_pages.h"
 
 namespace ferres {
 
@@ -46,6 +48,8 @@ class Reservation {
   std::byte* page(uint64_t index) const { return base_ + index * kPageBytes; }
   std::atomic<uint8_t>& state(uint64_t index) const { return states_[index]; }
 
+  /// From now on a mapped page that cannot be read sets `lost`, which outlives the reservation.
+  void watch(std::atomic<bool>& lost) { watched_.emplace(base_, capacity_, lost); }
   /// Asks for transparent huge pages, which are off at first; a hint.
   void advise_huge_pages() const;
   /// A file mapping was put over a part; it counts against the process's bound until the
@@ -75,6 +79,7 @@ class Reservation {
   std::atomic<uint64_t> bytes_{0};
   const std::unique_ptr<std::atomic<uint8_t>[], Free> states_;
   uint64_t mappings_ = 0;
+  std::optional<WatchedRange> watched_;
 };
 
 /// A 2 MiB-aligned anonymous range that ends with the object, less what was moved out of it.

@@ -86,6 +86,7 @@ struct Arena::State {
 };
 
 struct PageStore::State {
+  std::atomic<bool> lost{false};  // read by any thread; before the arenas, which tell it
   FileSystem* disk = nullptr;
   std::string dir;
   std::string family;
