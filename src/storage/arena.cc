@@ -52,6 +52,7 @@ Status Arena::move_to_tier(uint64_t bytes) {
   TRY_ASSIGN(std::unique_ptr<Reservation> next,
              Reservation::make(Reservation::tier(bytes, state_->spec.bytes_max)));
   next->watch(state_->store->lost);
+  if (state_->spec.residency == Residency::kTiered) TRY(next->keep_uses());
   if (state_->huge_advised) next->advise_huge_pages();
   const uint64_t pages = pages_of(old.bytes());
   // All mapped content passes through here, so this is the moment to check it: afterwards no page
@@ -95,7 +96,9 @@ void Arena::bring_over(const Reservation& old, const Reservation& next, uint64_t
     const uint8_t state = old.state(page).load(std::memory_order_acquire);
     if (!maps) std::memcpy(next.page(page), old.page(page), kPageBytes);
     const uint8_t in_memory = maps ? 0 : page_state::kTouched;
-    next.state(page).store(state | in_memory, std::memory_order_relaxed);
+    const auto kept = static_cast<uint8_t>(state & ~page_state::kCold);
+    next.state(page).store(kept | in_memory, std::memory_order_relaxed);
+    if (state_->spec.residency == Residency::kTiered) next.last_used(page) = old.last_used(page).load();
     if (!maps && !touched) state_->touched_pages.fetch_add(1);
   }
 }

@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "storage/reservation.h"
+#include "storage/tiers.h"
 
 namespace ferres {
 
@@ -52,6 +53,11 @@ class Arena {
   /// Starts reading [offset, offset + length), which is below bytes(), from the disk, and does not
   /// wait for it. A hint.
   void will_need(uint64_t offset, uint64_t length) const;
+  /// kTiered: notes that the range, which is below bytes() and not empty, is used in this minute (of
+  /// any count that begins above 0), and says where it is: its coldest page.
+  Tier use(uint64_t offset, uint64_t length, uint32_t minute) const;
+  Tier tier(uint64_t offset) const;
+  TierBytes tier_bytes() const;
 
   // ---- the lane only
   uint64_t bytes() const { return range().bytes; }
@@ -70,6 +76,11 @@ class Arena {
     }
     return now->base() + offset;
   }
+  /// kTiered: decides where each page is to be as of now, by the minutes given to use(). What was
+  /// not moved yet by the decision before is forgotten.
+  void begin_moves(const TierPolicy& policy, uint32_t minute);
+  /// Moves up to about max_bytes; true while there is more to move.
+  bool move_some(uint64_t max_bytes);
   /// Memory in use: pages touched (anonymous), not the reservation.
   uint64_t memory_bytes() const;
 
@@ -89,6 +100,9 @@ class Arena {
   void bring_over(const Reservation& old, const Reservation& next, uint64_t first, uint64_t last);
   bool scrub(uint64_t& left);
   bool move_chunk(uint64_t first);
+  bool movable(uint64_t page) const;
+  void move_run(uint64_t first, uint64_t last, Tier from, Tier to);
+  void note_tier(uint64_t page, Tier from, Tier to);
 
   std::atomic<Reservation*> now_;
   mutable std::atomic<uint64_t> unverified_{0};  // pages with kUnverified

@@ -73,6 +73,7 @@ Result<Arena*> PageStore::add_arena(const ArenaSpec& spec, uint64_t bytes) {
   state->spec = spec;
   state->name = spec.name;
   state->index = static_cast<uint32_t>(state_->arenas.size());
+  if (spec.residency == Residency::kTiered) TRY(reservation->keep_uses());
   Reservation* const first = reservation.get();
   state->reservation = std::move(reservation);
   state_->arenas.push_back(std::unique_ptr<Arena>(new Arena(std::move(state), first)));
@@ -89,6 +90,7 @@ Result<Arena*> PageStore::arena(const ArenaSpec& spec) {
                                          " bytes, more than its limit of " +
                                          std::to_string(spec.bytes_max));
     }
+    if (spec.residency == Residency::kTiered) TRY(state.reservation->keep_uses());
     state.attached = true;
     state.spec = spec;
     state.name = spec.name;

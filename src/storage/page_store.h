@@ -52,7 +52,9 @@ struct StoreManifest {
 ///            page file: the system keeps what is used and takes it back when memory is short
 ///   kDisk    as kMapped, without reading ahead; will_need() asks for what is wanted, and
 ///            release_mapped() lets go of what was read
-enum class Residency : uint8_t { kMemory, kMapped, kDisk };
+///   kTiered  a page is where its last use says (storage/tiers.h): Arena::begin_moves(). From its
+///            checkpoint to the next moves it is mapped
+enum class Residency : uint8_t { kMemory, kMapped, kDisk, kTiered };
 
 struct ArenaSpec {
   uint32_t id = 0;        // stable on disk, unique within the store
@@ -96,7 +98,7 @@ class PageStore {
   bool scrub(uint64_t max_bytes);
   bool all_verified() const;
 
-  /// Lane: takes what kDisk arenas have read out of this process's memory.
+  /// Lane: takes what kDisk and kTiered arenas have read, but for hot pages, out of this process's memory.
   void release_mapped();
 
   /// Any thread: the first damage found (kCorruption), or that a page is lost; or ok.

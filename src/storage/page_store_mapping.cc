@@ -60,7 +60,7 @@ void PageStore::State::map_written(const Checkpoint& done) const {
     // What cannot be mapped stays as it is.
     if (!room || !map_run(arena, *a.reservation, first, last).ok()) continue;
     for (uint64_t page = first; page < last; ++page) {
-      const auto clear = static_cast<uint8_t>(~page_state::kTouched);
+      const auto clear = static_cast<uint8_t>(~(page_state::kTouched | page_state::kCold));
       const uint8_t before = a.reservation->state(page).fetch_and(clear);
       if ((before & page_state::kTouched) != 0) a.touched_pages.fetch_sub(1);
     }
@@ -70,7 +70,7 @@ void PageStore::State::map_written(const Checkpoint& done) const {
 void PageStore::release_mapped() {
   for (const std::unique_ptr<Arena>& arena : state_->arenas) {
     const Arena::State& a = *arena->state_;
-    if (a.spec.residency != Residency::kDisk) continue;
+    if (a.spec.residency != Residency::kDisk && a.spec.residency != Residency::kTiered) continue;
     const auto mapped = [&a](uint64_t page) {
       const uint8_t bits = a.reservation->state(page).load(std::memory_order_relaxed);
       return a.placed[page].file != 0 && (bits & page_state::kTouched) == 0;

@@ -131,6 +131,14 @@ Reservation::~Reservation() {
   file_mappings.fetch_sub(mappings_);
 }
 
+Status Reservation::keep_uses() {
+  // As the states: pages of zeros that are not touched before use.
+  uses_.reset(static_cast<std::atomic<uint32_t>*>(
+      std::calloc(capacity_ / kPageBytes, sizeof(std::atomic<uint32_t>))));
+  if (uses_ != nullptr) return {};
+  return {Code::kResourceExhausted, "no memory to note when pages were used"};
+}
+
 void Reservation::advise_huge_pages() const {
   advise(base_, capacity_, true);
 }
@@ -150,6 +158,14 @@ bool Reservation::recount_mappings(uint64_t mappings) {
   if (fits) mappings_ = mappings;
   file_mappings.fetch_add(mappings_);
   return fits;
+}
+
+bool Reservation::read_into_memory(uint64_t first, uint64_t pages) const {
+  return ::madvise(page(first), pages * kPageBytes, MADV_POPULATE_WRITE) == 0;
+}
+
+void Reservation::advise_normal(uint64_t first, uint64_t pages) const {
+  (void)::madvise(page(first), pages * kPageBytes, MADV_NORMAL);
 }
 
 void Reservation::advise_random(uint64_t first, uint64_t pages) const {

@@ -29,6 +29,7 @@ inline constexpr uint8_t kChanged = 4;   // since the last begin_checkpoint; the
 inline constexpr uint8_t kPending = 8;   // in the running checkpoint; taken by lane or writer
 inline constexpr uint8_t kCopying = 16;  // the checkpoint writer copies it now; the writer's
 inline constexpr uint8_t kTouched = 32;  // anonymous memory; the lane's
+inline constexpr uint8_t kCold = 64;     // mapped, advised to be read without its neighbours; the lane's
 /// A page that the lane may write at once.
 inline constexpr uint8_t kHot = kChanged | kTouched;
 }  // namespace page_state
@@ -50,6 +51,10 @@ class Reservation {
 
   /// From now on a mapped page that cannot be read sets `lost`, which outlives the reservation.
   void watch(std::atomic<bool>& lost) { watched_.emplace(base_, capacity_, lost); }
+  /// Makes last_used() usable, before any other thread reads. kResourceExhausted without memory.
+  Status keep_uses();
+  /// Of a page, in minutes of a count that is the arena's user's; 0: not known.
+  std::atomic<uint32_t>& last_used(uint64_t index) const { return uses_[index]; }
   /// Asks for transparent huge pages, which are off at first; a hint.
   void advise_huge_pages() const;
   /// A file mapping was put over a part; it counts against the process's bound until the
@@ -58,9 +63,13 @@ class Reservation {
   /// There will be so many file mappings in all. False, and nothing counted, beyond the bound.
   bool recount_mappings(uint64_t mappings);
 
-  /// Hints for whole mapped pages: no reading ahead; read now; may leave memory (never for a page
-  /// that was changed: the change would be lost).
+  /// Reads mapped pages into memory of this process, as if each were changed: it then stays there.
+  /// False where the system cannot (Linux before 5.14, no memory, a file that cannot be read).
+  bool read_into_memory(uint64_t page, uint64_t pages) const;
+  /// Hints for whole mapped pages: no reading ahead; as at first; may leave memory (never for a page
+  /// that was changed: the change would be lost); read now.
   void advise_random(uint64_t page, uint64_t pages) const;
+  void advise_normal(uint64_t page, uint64_t pages) const;
   void advise_release(uint64_t page, uint64_t pages) const;
   void advise_will_need(uint64_t offset, uint64_t length) const;
 
@@ -78,6 +87,7 @@ class Reservation {
   const uint64_t capacity_;
   std::atomic<uint64_t> bytes_{0};
   const std::unique_ptr<std::atomic<uint8_t>[], Free> states_;
+  std::unique_ptr<std::atomic<uint32_t>[], Free> uses_;
   uint64_t mappings_ = 0;
   std::optional<WatchedRange> watched_;
 };

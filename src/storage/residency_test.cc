@@ -173,7 +173,8 @@ TEST_P(ResidencyTest, ReadersSeeWholePagesWhileTheyLeaveMemory) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Places, ResidencyTest,
-                         ::testing::Values(Residency::kMapped, Residency::kDisk));
+                         ::testing::Values(Residency::kMapped, Residency::kDisk,
+                                           Residency::kTiered));
 
 /// Disk space comes back only when nobody has the deleted file mapped.
 class MappedFiles : public ::testing::TestWithParam<bool> {};

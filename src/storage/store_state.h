@@ -83,6 +83,8 @@ struct Arena::State {
   uint64_t runs = 0;                       // mappings that an open would need, when last counted
   uint64_t scrub_page = 0;                 // the scrub's cursor
   std::unique_ptr<Staging> staging;
+  std::vector<Tier> wanted_tiers;  // by page, while there are moves
+  uint64_t next_move = 0;          // the first page that was not looked at
 };
 
 struct PageStore::State {
