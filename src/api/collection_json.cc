@@ -107,17 +107,16 @@ Status read_storage(const JsonFields& fields, CollectionConfig& config) {
   return {};
 }
 
-Status read_tiers(const JsonFields& fields, CollectionConfig& config) {
-  const JsonValue* tiers = fields.find("tiered_storage");
-  if (tiers == nullptr) return {};
-  TRY_ASSIGN(const JsonFields inner, JsonFields::of(*tiers, "tiered_storage"));
-  bool enabled = false;
-  TRY(inner.read("enabled", enabled));
-  if (enabled) {
-    return Status(Code::kInvalidArgument, "tiered_storage.enabled is not supported yet");
-  }
-  TRY_ASSIGN(config.tiered_storage_json, to_json_text(*tiers));
-  return {};
+Status read_tiers(const JsonFields& fields, TierConfig& tiers) {
+  const JsonValue* value = fields.find("tiered_storage");
+  if (value == nullptr) return {};
+  TRY_ASSIGN(const JsonFields inner, JsonFields::of(*value, "tiered_storage"));
+  TRY(inner.read("enabled", tiers.enabled));
+  TRY(read_small(inner, "hot_threshold_hours", tiers.hot_threshold_hours));
+  TRY(read_small(inner, "warm_threshold_hours", tiers.warm_threshold_hours));
+  TRY(read_small(inner, "compaction_interval_secs", tiers.compaction_interval_secs));
+  TRY(inner.read("hot_bytes_max", tiers.hot_bytes_max));
+  return validate_tiers(tiers);
 }
 
 Status read_text(const JsonFields& fields, CollectionConfig& config) {
@@ -148,8 +147,8 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
   TRY(validate_config(config));
   TRY(fields.refuse(kNotYet));
   TRY(read_storage(fields, config));
+  TRY(read_tiers(fields, config.tiers));
   TRY(read_index(fields, config));
-  TRY(read_tiers(fields, config));
   TRY(read_text(fields, config));
   TRY(read_days(fields, "retention_days", config.retention_days));
   TRY(read_days(fields, "default_ttl_days", config.default_ttl_days));
@@ -170,7 +169,14 @@ Status change_config(const JsonFields& fields, CollectionConfig& config) {
   const bool index = fields.find("index") != nullptr || fields.find("quantization") != nullptr ||
                      fields.find("hnsw") != nullptr;
   if (index) TRY(read_index(fields, config));
-  if (index && fields.find("retention_days") == nullptr) return {};
+  const bool tiered = config.tiers.enabled;
+  TRY(read_tiers(fields, config.tiers));
+  if (config.tiers.enabled != tiered) {
+    return {Code::kInvalidArgument,
+            "tiered_storage.enabled cannot be changed: create a collection"};
+  }
+  const bool other = index || fields.find("tiered_storage") != nullptr;
+  if (other && fields.find("retention_days") == nullptr) return {};
   config.retention_days.reset();
   return read_days(fields, "retention_days", config.retention_days);
 }
@@ -183,9 +189,7 @@ void write_config_fields(JsonWriter& json, const CollectionConfig& config) {
   json.field("quantization_in_force", std::string_view(quantization_in_force(config)));
   json.field("enable_bm25", config.enable_bm25);
   json.field("bm25_text_field", std::string_view(config.bm25_text_field));
-  json.key("tiered_storage");
-  json.raw(config.tiered_storage_json.empty() ? R"({"enabled":false})"
-                                              : config.tiered_storage_json);
+  json.key("tiered_storage").raw(encode_tiers(config.tiers));
   if (config.retention_days) json.field("retention_days", *config.retention_days);
   if (config.default_ttl_days) json.field("default_ttl_days", *config.default_ttl_days);
   json.field("index", std::string_view(config.index_sent));

@@ -24,6 +24,38 @@ TEST_F(CollectionsTest, CreateEchoesTheConfiguration) {
   EXPECT_EQ(at(answer, "/hnsw/m"), "8");
 }
 
+TEST_F(CollectionsTest, TiersAreEchoedToldAndPatched) {
+  Answer answer = call("create_collection", R"({"name":"docs","dimension":3,"distance":"Euclidean",
+      "tiered_storage":{"enabled":true,"hot_bytes_max":1000000}})");
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  EXPECT_EQ(at(answer, "/tiered_storage"),
+            R"({"enabled":true,"hot_threshold_hours":24,"warm_threshold_hours":168,)"
+            R"("compaction_interval_secs":3600,"hot_bytes_max":1000000})");
+  EXPECT_EQ(at(answer, "/quantization_in_force"), "\"rabitq8\"");  // to walk on
+  answer = call("patch_collection", R"({"tiered_storage":{"hot_threshold_hours":1}})");
+  EXPECT_EQ(answer.status, 204) << answer.body;
+  answer = call("get_collection");
+  EXPECT_EQ(at(answer, "/tiered_storage/hot_threshold_hours"), "1");
+  EXPECT_EQ(at(answer, "/tiered_storage/enabled"), "true");
+  EXPECT_EQ(at(answer, "/tiered_storage/hot_bytes_max"), "1000000");
+  answer = call("patch_collection", R"({"tiered_storage":{"enabled":false}})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_NE(answer.body.find("tiered_storage.enabled cannot be changed"), std::string::npos);
+  EXPECT_EQ(call("collection_tiers").body,
+            R"({"hot":0,"warm":0,"cold":0,"hot_memory_bytes":0,"warm_memory_bytes":0,)"
+            R"("cold_memory_bytes":0})");
+}
+
+TEST_F(CollectionsTest, WithoutTiersAllPointsAreHot) {
+  ASSERT_EQ(
+      call("create_collection", R"({"name":"docs","dimension":3,"distance":"Euclidean"})").status,
+      201);
+  ASSERT_EQ(call("upsert_points", R"({"points":[{"id":"a","vector":[1,2,3]}]})").status, 200);
+  EXPECT_EQ(call("collection_tiers").body,
+            R"({"hot":1,"warm":0,"cold":0,"hot_memory_bytes":340,"warm_memory_bytes":0,)"
+            R"("cold_memory_bytes":0})");
+}
+
 TEST_F(CollectionsTest, QuantizationsOfTheContractAreAccepted) {
   int number = 0;
   for (const char* text :
@@ -159,8 +191,17 @@ TEST_F(CollectionsTest, CreateRefusesWhatIsWrongOrNotBuilt) {
         "invalid_payload", "enable_bm25 is not supported yet"},
        {R"({"name":"a","dimension":2,"distance":"Cosine","vectors":{"t":{"dimension":2}}})", 400,
         "invalid_payload", "vectors is not supported yet"},
-       {R"({"name":"a","dimension":2,"distance":"Cosine","tiered_storage":{"enabled":true}})", 400,
-        "invalid_payload", "tiered_storage.enabled is not supported yet"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine",)"
+        R"("tiered_storage":{"hot_threshold_hours":200}})",
+        400, "invalid_payload", "hot_threshold_hours must not be above warm_threshold_hours"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine",)"
+        R"("tiered_storage":{"compaction_interval_secs":0}})",
+        400, "invalid_payload", "compaction_interval_secs must be between 1 and"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine",)"
+        R"("tiered_storage":{"warm_threshold_hours":4000000000}})",
+        400, "invalid_payload", "warm_threshold_hours must be at most"},
+       {R"({"name":"a","dimension":2,"distance":"Cosine","tiered_storage":{"enabled":1}})", 422,
+        "invalid_payload", "tiered_storage.enabled must be true or false"},
        {R"({"name":"a","dimension":2,"distance":"Cosine",)"
         R"("quantization":{"Product":{"subvectors":2,"bits":4}}})",
         400, "invalid_payload", "not supported yet"},
@@ -227,8 +268,8 @@ TEST_F(CollectionsTest, GetTellsPointsAndTimes) {
 }
 
 TEST_F(CollectionsTest, MissingOnesAreNotFound) {
-  for (const char* name :
-       {"get_collection", "delete_collection", "collection_stats", "list_points", "get_point"}) {
+  for (const char* name : {"get_collection", "delete_collection", "collection_stats",
+                           "collection_tiers", "list_points", "get_point"}) {
     const Answer answer = call(name);
     EXPECT_EQ(answer.status, 404) << name;
     EXPECT_EQ(at(answer, "/error"), "\"collection_not_found\"") << name;

@@ -31,6 +31,7 @@ Result<Answer> get_collection(Context& context, Call& call);
 Result<Answer> patch_collection(Context& context, Call& call);
 Result<Answer> delete_collection(Context& context, Call& call);
 Result<Answer> get_collection_stats(Context& context, Call& call);
+Result<Answer> get_collection_tiers(Context& context, Call& call);
 
 void upsert_points(Context& context, Call& call, const Reply& reply);
 void delete_points(Context& context, Call& call, const Reply& reply);

@@ -56,6 +56,8 @@ constexpr std::array kOperations = {
               at_once<delete_collection>},
     Operation{"collection_stats", V::kGet, COLLECTION "/stats", P::kRead, kReads, kNone,
               at_once<get_collection_stats>},
+    Operation{"collection_tiers", V::kGet, COLLECTION "/tiers", P::kRead, kReads, kNone,
+              at_once<get_collection_tiers>},
     Operation{"upsert_points", V::kPost, COLLECTION "/points", P::kWrite, kWrites, kJson,
               upsert_points},
     Operation{"delete_points", V::kDelete, COLLECTION "/points", P::kWrite, kWrites, kJson,

@@ -95,6 +95,7 @@ void CollectionImpl::finish_checkpoint() {
   if (result->status.ok()) {
     partitions_->commit_checkpoint();
     checkpoint_lsn_ = result->manifest.lsn;
+    moves_due_micros_ = 0;  // what it wrote has left memory
     if (!checkpoints_.empty() && checkpoints_.back().lsn == checkpoint_lsn_)
       checkpoints_.pop_back();
     checkpoints_.push_back(std::move(result->manifest));
@@ -162,7 +163,8 @@ void CollectionImpl::schedule_tick() {
       const MutexLock lock(base->mutex_);
       if (base->closing_) return;
     }
-    if (base->wants_care() || base->dirty()) base->wake();
+    const bool moves = base->tick_tiers();
+    if (moves || base->wants_care() || base->dirty()) base->wake();
     base->schedule_tick();
   });
 }

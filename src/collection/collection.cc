@@ -180,6 +180,7 @@ void CollectionImpl::configure(CollectionConfig config) {
     const MutexLock lock(mutex_);
     index_wanted_ = std::make_unique<const IndexConfig>(config.index);
     trim_wanted_ = true;
+    moves_due_micros_ = 0;
     configs_.push_back(std::make_unique<const CollectionConfig>(std::move(config)));
     newest_config_.store(configs_.back().get());
   }

@@ -185,6 +185,15 @@ struct CollectionStats {
   std::string unavailable;  // not empty: why the collection refuses everything
 };
 
+/// Living points by where their vector is (a point without one is hot), and bytes of vectors there:
+/// in memory, mapped, on disk. Without tiers all are hot, and bytes are API.md 5.2's estimate.
+struct TierStats {
+  uint64_t hot = 0;
+  uint64_t warm = 0;
+  uint64_t cold = 0;
+  TierBytes bytes;
+};
+
 struct CollectionOptions {
   uint64_t checkpoint_log_bytes = 256ull << 20;       // checkpoint when a replay would read more
   uint64_t checkpoint_micros = 300ull * 1000 * 1000;  // or when this old and something changed
@@ -229,8 +238,9 @@ class Collection {
 
   /// What is in force or on its way; valid as long as the collection.
   virtual const CollectionConfig& config() const = 0;
-  /// Takes over what may change: retention_days and `index`. Another index is built in the
-  /// background while searches go on with the old one. The database makes it durable first.
+  /// Takes over what may change: retention_days, what tiers go by, and `index`. Another index is
+  /// built in the background while searches go on with the old one. The database makes it durable
+  /// first.
   virtual void configure(CollectionConfig config) = 0;
 
   /// The callback runs on an executor thread (or the caller's, when refused at once) after the
@@ -251,6 +261,8 @@ class Collection {
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
   virtual CollectionStats stats() = 0;
+  /// Looks at every slot.
+  virtual Result<TierStats> tiers() = 0;
 
   /// Writes a checkpoint of everything visible and waits for it.
   virtual Status checkpoint() = 0;

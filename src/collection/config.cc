@@ -2,6 +2,7 @@
 #include "collection/config.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -69,6 +70,11 @@ QuantizerSpec best_quantizer(GraphLayout layout) {
   return {.kind = "rabitq", .bits = layout == GraphLayout::kFast ? 8u : 4u};
 }
 
+/// Who keeps less than the full vectors in memory, always or now and then.
+bool keeps_vectors_away(const CollectionConfig& config) {
+  return place_of(config).residency != Residency::kMemory;
+}
+
 /// The quantizer that a quantization object of API.md 4.3 names. Its shape was checked before.
 Result<std::optional<QuantizerSpec>> quantizer_of(const CollectionConfig& config) {
   simdjson::dom::parser parser;
@@ -79,8 +85,8 @@ Result<std::optional<QuantizerSpec>> quantizer_of(const CollectionConfig& config
   std::string_view word;
   if (value.get_string().get(word) == simdjson::SUCCESS) {
     // From the disk a vector is read to be scored again, never to walk on.
-    const bool away = config.vectors.residency != Residency::kMemory;
-    const bool codes = word != "None" && (away || config.dimension >= kCodesDimensionMin);
+    const bool codes =
+        word != "None" && (keeps_vectors_away(config) || config.dimension >= kCodesDimensionMin);
     if (!codes) return std::optional<QuantizerSpec>();
     QuantizerSpec best = best_quantizer(config.index.layout);
     // In a few dimensions codes of four bits are too alike.
@@ -134,7 +140,69 @@ std::optional<QuantizerSpec> decode_quantizer(const Element& hnsw) {
   return spec;
 }
 
+constexpr uint32_t kMinutesPerHour = 60;
+constexpr uint32_t kThresholdHoursMax = 24 * 366 * 100;
+constexpr uint32_t kIntervalSecsMax = 24 * 3600 * 366;
+
+TierConfig decode_tiers(const Element& root) {
+  TierConfig tiers;
+  Element object;
+  if (root["tiered_storage"].get(object) != simdjson::SUCCESS) return tiers;
+  bool enabled = false;
+  if (object["enabled"].get(enabled) == simdjson::SUCCESS) tiers.enabled = enabled;
+  const auto small = [&object](const char* key, uint32_t fallback) {
+    return static_cast<uint32_t>(number_field(object, key, fallback));
+  };
+  tiers.hot_threshold_hours = small("hot_threshold_hours", tiers.hot_threshold_hours);
+  tiers.warm_threshold_hours = small("warm_threshold_hours", tiers.warm_threshold_hours);
+  tiers.compaction_interval_secs =
+      small("compaction_interval_secs", tiers.compaction_interval_secs);
+  uint64_t bytes = 0;
+  if (object["hot_bytes_max"].get(bytes) == simdjson::SUCCESS) tiers.hot_bytes_max = bytes;
+  return tiers;
+}
+
 }  // namespace
+
+TierPolicy TierConfig::policy() const {
+  return {.hot_minutes = hot_threshold_hours * kMinutesPerHour,
+          .warm_minutes = warm_threshold_hours * kMinutesPerHour,
+          .hot_bytes_max = hot_bytes_max.value_or(std::numeric_limits<uint64_t>::max())};
+}
+
+Status validate_tiers(const TierConfig& tiers) {
+  if (tiers.warm_threshold_hours > kThresholdHoursMax) {
+    return Status(
+        Code::kInvalidArgument,
+        fmt::format("tiered_storage.warm_threshold_hours must be at most {}", kThresholdHoursMax));
+  }
+  if (tiers.hot_threshold_hours > tiers.warm_threshold_hours) {
+    return Status(Code::kInvalidArgument,
+                  "tiered_storage.hot_threshold_hours must not be above warm_threshold_hours");
+  }
+  if (tiers.compaction_interval_secs < 1 || tiers.compaction_interval_secs > kIntervalSecsMax) {
+    return Status(Code::kInvalidArgument,
+                  fmt::format("tiered_storage.compaction_interval_secs must be between 1 and {}",
+                              kIntervalSecsMax));
+  }
+  return {};
+}
+
+std::string encode_tiers(const TierConfig& tiers) {
+  std::string json =
+      fmt::format(R"({{"enabled":{},"hot_threshold_hours":{},"warm_threshold_hours":{},)"
+                  R"("compaction_interval_secs":{})",
+                  tiers.enabled, tiers.hot_threshold_hours, tiers.warm_threshold_hours,
+                  tiers.compaction_interval_secs);
+  if (tiers.hot_bytes_max) json += fmt::format(",\"hot_bytes_max\":{}", *tiers.hot_bytes_max);
+  return json + "}";
+}
+
+VectorPlace place_of(const CollectionConfig& config) {
+  VectorPlace place = config.vectors;
+  if (config.tiers.enabled) place.residency = Residency::kTiered;
+  return place;
+}
 
 Status resolve_index(CollectionConfig& config) {
   const std::string& sent = config.index_sent;
@@ -147,7 +215,7 @@ Status resolve_index(CollectionConfig& config) {
   } else if (sent == "auto") {
     // Who keeps less than the full vectors in memory wants memory rather than the last of speed.
     const bool all_in_memory =
-        config.vectors.residency == Residency::kMemory && config.vectors.format == RowFormat::kF32;
+        !keeps_vectors_away(config) && config.vectors.format == RowFormat::kF32;
     index.layout = all_in_memory && config.dimension >= kFastDimensionMin ? GraphLayout::kFast
                                                                           : GraphLayout::kCompact;
   } else {
@@ -248,9 +316,7 @@ std::string encode_config(const CollectionConfig& config) {
       config.index.ef_search, config.index.seed, json_text(vectors_name(config.vectors)),
       json_text(precision_name(config.vectors)), config.quantization_json, config.enable_bm25,
       json_text(config.bm25_text_field));
-  if (!config.tiered_storage_json.empty()) {
-    json += ",\"tiered_storage\":" + config.tiered_storage_json;
-  }
+  json += ",\"tiered_storage\":" + encode_tiers(config.tiers);
   if (config.retention_days) json += fmt::format(",\"retention_days\":{}", *config.retention_days);
   if (config.default_ttl_days) {
     json += fmt::format(",\"default_ttl_days\":{}", *config.default_ttl_days);
@@ -293,7 +359,7 @@ Result<CollectionConfig> decode_config(std::string_view json) {
   bool bm25 = false;
   if (root["enable_bm25"].get(bm25) == simdjson::SUCCESS) config.enable_bm25 = bm25;
   config.bm25_text_field = text_field(root, "bm25_text_field", config.bm25_text_field);
-  config.tiered_storage_json = json_field(root, "tiered_storage", "");
+  config.tiers = decode_tiers(root);
   config.retention_days = optional_field(root, "retention_days");
   config.default_ttl_days = optional_field(root, "default_ttl_days");
   TRY(validate_config(config));

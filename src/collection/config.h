@@ -15,6 +15,17 @@ namespace ferres {
 inline constexpr uint32_t kDimensionMax = 4096;
 inline constexpr size_t kNameBytesMax = 200;
 
+/// API.md 4.4, and a bound of ours.
+struct TierConfig {
+  bool enabled = false;  // chosen at creation
+  uint32_t hot_threshold_hours = 24;
+  uint32_t warm_threshold_hours = 168;
+  uint32_t compaction_interval_secs = 3600;
+  std::optional<uint64_t> hot_bytes_max;
+
+  TierPolicy policy() const;
+};
+
 struct CollectionConfig {
   std::string name;
   uint32_t dimension = 0;
@@ -25,7 +36,7 @@ struct CollectionConfig {
   std::string quantization_json = "\"Auto\"";  // as sent; index.quantizer is in force
   bool enable_bm25 = false;
   std::string bm25_text_field = "text";
-  std::string tiered_storage_json;  // as sent; empty: absent
+  TierConfig tiers;
   std::optional<uint32_t> retention_days;
   std::optional<uint32_t> default_ttl_days;
   std::string uuid;         // 32 hex digits, given at creation
@@ -45,6 +56,13 @@ std::string_view precision_name(const VectorPlace& place);
 
 /// The contract's checks and messages for name and dimension.
 Status validate_config(const CollectionConfig& config);
+
+/// kInvalidArgument for thresholds that are too large or in the wrong order.
+Status validate_tiers(const TierConfig& tiers);
+/// The object of API.md 4.4, all of it.
+std::string encode_tiers(const TierConfig& tiers);
+/// Where vectors are and how: what `vectors` says, unless tiers decide.
+VectorPlace place_of(const CollectionConfig& config);
 
 /// Decides once, at creation, what index_sent ("auto", "fast", "compact", "hnsw", "flat") and
 /// quantization_json mean for `index`: type, layout and quantizer. "auto" takes what measured best

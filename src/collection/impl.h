@@ -58,6 +58,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
   CollectionStats stats() override;
+  Result<TierStats> tiers() override;
   Status checkpoint() override;
   Status link_all() override;
   Status calibrate(uint32_t k) override;
@@ -174,6 +175,14 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool wants_care() const;
   void repair_damage();
 
+  // tiers.cc
+  /// Any thread, now and then: tells readers the time. Whether vectors have to move.
+  bool tick_tiers() const;
+  /// Lane: begins to move all that is open, if that is due.
+  void begin_moves();
+  /// Lane: moves a share of the part's vectors; whether there is more.
+  bool move_some(Part& part);
+
   // restore.cc
   class HistoryPin;
   StateSource state_source(const RestoreProgress& progress = nullptr) const;
@@ -219,8 +228,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::atomic<Lsn> checkpoint_lsn_{0};
   std::atomic<uint64_t> history_bytes_{0};
   std::atomic<uint64_t> log_bytes_{0};
-  std::atomic<uint64_t> being_saved_{0};   // bytes, by the checkpoint that runs
-  std::atomic<bool> unsaved_work_{false};  // links or cleanup that no checkpoint holds
+  std::atomic<uint64_t> being_saved_{0};       // bytes, by the checkpoint that runs
+  std::atomic<bool> unsaved_work_{false};      // links or cleanup that no checkpoint holds
+  std::atomic<uint64_t> moves_due_micros_{0};  // of vectors between tiers
   std::atomic<uint64_t> queries_{0};
   mutable Planner planner_;
   RecallCurves recall_curves_;
@@ -270,9 +280,11 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   uint64_t shrink_retry_micros_ = 0;   // not before this time after a failure
   Lsn restored_lsn_ = 0;               // of the newest restore record since the last start
   bool checkpoint_running_ = false;
-  bool forgetting_ = false;  // of the history only the newest checkpoint is kept
-  size_t turn_ = 0;          // of the partitions, for what each round does for some
-  bool crowded_ = false;     // writes wait for a checkpoint, so that partitions can be closed
+  bool forgetting_ = false;   // of the history only the newest checkpoint is kept
+  uint64_t moves_ = 0;        // so many times begun
+  uint64_t moved_bytes_ = 0;  // of the vectors of all open partitions, when last begun
+  size_t turn_ = 0;           // of the partitions, for what each round does for some
+  bool crowded_ = false;      // writes wait for a checkpoint, so that partitions can be closed
   uint64_t checkpoint_started_ = 0;  // checkpoints_wanted_ when the running one began
   uint64_t last_checkpoint_micros_ = 0;
   uint64_t checkpoint_retry_micros_ = 0;  // not before this time after a failure

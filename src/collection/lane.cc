@@ -196,6 +196,7 @@ bool CollectionImpl::tidy_up(const Round& round) {
     fail(std::move(status));
     return false;
   }
+  begin_moves();
   const std::vector<Part*> open = partitions_->open_parts();
   size_t worked = 0;
   size_t seen = 0;
@@ -230,6 +231,7 @@ bool CollectionImpl::tidy_up(Part& part, const Round& round) {
     part.changed = true;
   }
   partition.release_vectors();
+  more |= move_some(part);
   if (part.scrubbing) {
     part.scrubbing = partition.scrub(kScrubBytesPerRound);
     more |= part.scrubbing;

@@ -194,7 +194,7 @@ Status Partition::open_points(const StoreManifest& manifest) {
   TRY_ASSIGN(Arena * heap_arena, points_->arena({.id = 3, .name = "records"}));
   TRY_ASSIGN(dying_arena_, points_->arena({.id = 4, .name = "dying"}));
   TRY_ASSIGN(vectors_, VectorStore::open(*points_, 16, setup_.config.metric,
-                                         setup_.config.dimension, setup_.config.vectors));
+                                         setup_.config.dimension, place_of(setup_.config)));
   if (manifest.arenas.empty()) {
     slots_ = std::make_unique<SlotTable>(*slot_arena, SlotTable::Header{});
     heap_ = std::make_unique<RecordHeap>(*heap_arena, RecordHeap::Header{});

@@ -152,8 +152,14 @@ class Partition {
   void release_vectors() {
     if (vectors_->release_due()) vectors_->release();
   }
+  /// Moves vectors between tiers: see Arena::begin_moves and Arena::move_some.
+  void begin_moves(const TierPolicy& policy, uint32_t minute) {
+    vectors_->begin_moves(policy, minute);
+  }
+  bool move_some(uint64_t max_bytes) { return vectors_->move_some(max_bytes); }
   Status points_damage() const { return points_->damage(); }
-  /// Any thread, under a guard, after reading and before using what was read: see PageStore::lost().
+  /// Any thread, under a guard, after reading and before using what was read: see
+  /// PageStore::lost().
   Status lost() const {
     TRY(points_->lost());
     return derived().store->lost();

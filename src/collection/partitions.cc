@@ -353,6 +353,7 @@ void Partitions::replace(Part& part, std::unique_ptr<Partition> next) {
   count(part, *next);
   part.changed = true;
   part.scrubbing = true;
+  part.moves = 0;
   part.auditing = true;
   part.audit_next = 0;
   part.audit_found = 0;
@@ -379,6 +380,7 @@ void Partitions::close_some(size_t keep) {
     closed.emplace_back(part->partition.exchange(nullptr));
     count(*part, *closed.back());
     part->scrubbing = true;
+    part->moves = 0;
     part->auditing = true;
   }
   epoch_wait(epoch_advance());

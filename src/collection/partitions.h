@@ -57,6 +57,7 @@ struct Part {
   bool auditing = true;  // whether something leads to each point: after opening and checkpoints
   Slot audit_next = 0;
   int64_t audit_found = 0;
+  uint64_t moves = 0;  // of vectors between tiers: which of the collection's moves it was part of
 };
 
 class Partitions {

@@ -214,6 +214,7 @@ void CollectionImpl::put_in_force(std::shared_ptr<Partitions> next) {
   }
   in_force_.store(partitions_.get(), std::memory_order_release);
   recall_curves_.clear();
+  moves_due_micros_ = 0;
   if (old != nullptr) epoch_wait(epoch_advance());
 }
 

@@ -45,6 +45,7 @@ class VectorSpace final : public Space {
 
   void score(const SpaceQuery& query, const Slot* slots, size_t count, float* out) const override {
     const VectorView view = vectors_.view();
+    vectors_.ask_for({slots, count});
     with_metric(view.metric, [&](auto metric) {
       Scorer<metric()>(vectors_, view, query.full.values.data()).score(slots, count, out);
     });

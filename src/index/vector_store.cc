@@ -162,6 +162,7 @@ Status VectorStore::put(Slot slot, std::span<const float> vector) {
   TRY(ensure(*rows_, (uint64_t{slot} + 1) * stride_));
   std::byte* const row = rows_->mutate(uint64_t{slot} * stride_, row_bytes(place_.format, dim_));
   encode_row(place_.format, vector, row);
+  if (place_.residency == Residency::kTiered) use({&slot, 1});
   if (norms_ != nullptr) {
     TRY(ensure(*norms_, (uint64_t{slot} + 1) * sizeof(float)));
     // Of what is kept: a rebuilt index then sees the same.
@@ -178,6 +179,7 @@ Status VectorStore::copy(Slot slot, const VectorStore& other, Slot from) {
   const VectorView source = other.view();
   TRY(ensure(*rows_, (uint64_t{slot} + 1) * stride_));
   std::memcpy(rows_->mutate(uint64_t{slot} * stride_, stride_), source.row(from), stride_);
+  if (place_.residency == Residency::kTiered) use({&slot, 1});
   if (norms_ == nullptr) return {};
   TRY(ensure(*norms_, (uint64_t{slot} + 1) * sizeof(float)));
   std::memcpy(norms_->mutate(uint64_t{slot} * sizeof(float), sizeof(float)),
@@ -232,8 +234,19 @@ std::vector<float> VectorStore::get(Slot slot) const {
   return vector;
 }
 
-void VectorStore::ask_for(std::span<const Slot> slots) const {
-  if (place_.residency != Residency::kDisk) return;
+/// Only cold rows are worth a call of the system.
+void VectorStore::use(std::span<const Slot> slots) const {
+  const uint32_t minute = minute_.load(std::memory_order_relaxed);
+  uint64_t cold = 0;
+  for (const Slot slot : slots) {
+    if (rows_->use(uint64_t{slot} * stride_, stride_, minute) != Tier::kCold) continue;
+    rows_->will_need(uint64_t{slot} * stride_, stride_);
+    ++cold;
+  }
+  if (cold != 0) asked_bytes_.fetch_add(cold * (stride_ + kFaultAround), std::memory_order_relaxed);
+}
+
+void VectorStore::ask_the_disk(std::span<const Slot> slots) const {
   for (const Slot slot : slots)
     rows_->will_need(uint64_t{slot} * stride_, stride_);
   asked_bytes_.fetch_add(slots.size() * (stride_ + kFaultAround), std::memory_order_relaxed);

@@ -78,13 +78,30 @@ class VectorStore {
   void prepare(std::span<const float> query, PreparedQuery& prepared) const;
   /// The vector as sent, or as near as the format comes; the slot must be below view().slots.
   std::vector<float> get(Slot slot) const;
-  /// Rows that will be read soon: where they stay on disk, the disk is asked for all of them before
-  /// the first is waited for.
-  void ask_for(std::span<const Slot> slots) const;
+  /// Rows that somebody asked for and that will be read soon: where they stay on disk, the disk is
+  /// asked for all of them before the first is waited for. Of kTiered it is noted that they are
+  /// used.
+  void ask_for(std::span<const Slot> slots) const {
+    if (place_.residency == Residency::kDisk) ask_the_disk(slots);
+    if (place_.residency == Residency::kTiered) use(slots);
+  }
   /// So much was read from the disk since the last release() that it should leave memory.
   bool release_due() const;
   /// Lane.
   void release();
+
+  // ---- kTiered
+  /// Any thread: the time, for what is used from now on.
+  void set_minute(uint32_t minute) const { minute_.store(minute, std::memory_order_relaxed); }
+  /// Where the page is on which the slot's row begins; the slot is below view().slots.
+  Tier tier(Slot slot) const { return rows_->tier(uint64_t{slot} * stride_); }
+  TierBytes tier_bytes() const { return rows_->tier_bytes(); }
+  /// Lane: as Arena::begin_moves and Arena::move_some.
+  void begin_moves(const TierPolicy& policy, uint32_t minute) {
+    rows_->begin_moves(policy, minute);
+  }
+  bool move_some(uint64_t max_bytes) { return rows_->move_some(max_bytes); }
+
   /// Checks the page checksums behind a slot's vector after opening (Arena::verify).
   Status verify(Slot slot) const;
   bool all_verified() const;
@@ -100,7 +117,10 @@ class VectorStore {
   uint32_t dim_;
   VectorPlace place_;
   uint32_t stride_;
+  void ask_the_disk(std::span<const Slot> slots) const;
+  void use(std::span<const Slot> slots) const;
   mutable std::atomic<uint64_t> asked_bytes_{0};
+  mutable std::atomic<uint32_t> minute_{0};
 };
 
 /// Asks for the start of a row that will be needed soon. Two cache lines, never the whole row: the

@@ -241,5 +241,45 @@ TEST_F(VectorStoreTest, WhatIsReadFromTheDiskIsToBeReleasedSoon) {
   }
 }
 
+TEST_F(VectorStoreTest, OfTieredOnesOnlyColdRowsAreToBeReleased) {
+  open(Metric::kDot, 64);
+  auto vectors =
+      VectorStore::open(*store_, 10, Metric::kDot, 64, {RowFormat::kF32, Residency::kTiered});
+  ASSERT_TRUE(vectors.ok());
+  (*vectors)->set_minute(1);
+  const std::vector<float> vector(64, 1.0f);
+  for (Slot slot = 0; slot < 1024; ++slot)  // four pages
+    ASSERT_TRUE((*vectors)->put(slot, vector).ok());
+  store_->begin_checkpoint();
+  ASSERT_TRUE(store_->write_checkpoint().ok());
+  store_->commit_checkpoint();
+  const EpochGuard guard;
+  const auto move_at = [&](uint32_t minute) {
+    (*vectors)->begin_moves({.hot_minutes = 10, .warm_minutes = 20}, minute);
+    while ((*vectors)->move_some(kPageBytes)) {
+    }
+  };
+  const auto read_many = [&] {
+    for (Slot slot = 0; slot < 300; ++slot)
+      EXPECT_EQ((*vectors)->get(slot), vector);
+  };
+  move_at(1);
+  EXPECT_EQ((*vectors)->tier(0), Tier::kHot);
+  read_many();
+  EXPECT_FALSE((*vectors)->release_due());
+  move_at(21);
+  EXPECT_EQ((*vectors)->tier(0), Tier::kCold);
+  (*vectors)->set_minute(21);
+  read_many();
+  EXPECT_TRUE((*vectors)->release_due());
+  (*vectors)->release();
+  EXPECT_FALSE((*vectors)->release_due());
+  move_at(22);
+  EXPECT_EQ((*vectors)->tier(0), Tier::kHot);
+  EXPECT_EQ((*vectors)->tier(299), Tier::kHot);  // the page after
+  EXPECT_EQ((*vectors)->tier(600), Tier::kCold);
+  read_many();
+}
+
 }  // namespace
 }  // namespace ferres

@@ -98,7 +98,8 @@ void Arena::bring_over(const Reservation& old, const Reservation& next, uint64_t
     const uint8_t in_memory = maps ? 0 : page_state::kTouched;
     const auto kept = static_cast<uint8_t>(state & ~page_state::kCold);
     next.state(page).store(kept | in_memory, std::memory_order_relaxed);
-    if (state_->spec.residency == Residency::kTiered) next.last_used(page) = old.last_used(page).load();
+    if (state_->spec.residency == Residency::kTiered)
+      next.last_used(page) = old.last_used(page).load();
     if (!maps && !touched) state_->touched_pages.fetch_add(1);
   }
 }

@@ -53,8 +53,8 @@ class Arena {
   /// Starts reading [offset, offset + length), which is below bytes(), from the disk, and does not
   /// wait for it. A hint.
   void will_need(uint64_t offset, uint64_t length) const;
-  /// kTiered: notes that the range, which is below bytes() and not empty, is used in this minute (of
-  /// any count that begins above 0), and says where it is: its coldest page.
+  /// kTiered: notes that the range, which is below bytes() and not empty, is used in this minute
+  /// (of any count that begins above 0), and says where it is: its coldest page.
   Tier use(uint64_t offset, uint64_t length, uint32_t minute) const;
   Tier tier(uint64_t offset) const;
   TierBytes tier_bytes() const;

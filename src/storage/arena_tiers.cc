@@ -80,17 +80,15 @@ void Arena::begin_moves(const TierPolicy& policy, uint32_t minute) {
   uint64_t left = policy.hot_bytes_max / kPageBytes;
   for (uint64_t page = 0; page < pages_of(now.bytes()); ++page) {
     const bool hot = tier_of(now.state(page).load()) == Tier::kHot;
-    const bool moves = page < a.placed.size() && movable(page);
-    if (!moves) {
+    std::atomic<uint32_t>& last_used = now.last_used(page);
+    // Not known: from a start on nobody asked for it, so it is not hot; how cold, time will tell.
+    if (last_used.load(std::memory_order_relaxed) == 0)
+      last_used = hot ? minute : std::max(minute, policy.hot_minutes + 1) - policy.hot_minutes;
+    if (page >= a.placed.size() || !movable(page)) {
       if (hot && left > 0) --left;
       continue;
     }
-    uint32_t last = now.last_used(page).load(std::memory_order_relaxed);
-    if (last == 0) {
-      // Not known: since the start nobody asked for it, so it is not hot; how cold, time will tell.
-      last = hot ? minute : std::max(minute, policy.hot_minutes + 1) - policy.hot_minutes;
-      now.last_used(page).store(last, std::memory_order_relaxed);
-    }
+    const uint32_t last = last_used.load(std::memory_order_relaxed);
     const uint32_t age = std::max(minute, last) - last;
     if (age < policy.hot_minutes) candidates.push_back({last, hot, page});
     if (age >= policy.warm_minutes) wanted[page] = Tier::kCold;

@@ -63,7 +63,7 @@ void on_sigbus(int signal, siginfo_t* info, void* /*context*/) {
 class Registry {
  public:
   Registry() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);

@@ -98,7 +98,8 @@ class PageStore {
   bool scrub(uint64_t max_bytes);
   bool all_verified() const;
 
-  /// Lane: takes what kDisk and kTiered arenas have read, but for hot pages, out of this process's memory.
+  /// Lane: takes what kDisk and kTiered arenas have read, but for hot pages, out of this process's
+  /// memory.
   void release_mapped();
 
   /// Any thread: the first damage found (kCorruption), or that a page is lost; or ok.

@@ -29,7 +29,8 @@ inline constexpr uint8_t kChanged = 4;   // since the last begin_checkpoint; the
 inline constexpr uint8_t kPending = 8;   // in the running checkpoint; taken by lane or writer
 inline constexpr uint8_t kCopying = 16;  // the checkpoint writer copies it now; the writer's
 inline constexpr uint8_t kTouched = 32;  // anonymous memory; the lane's
-inline constexpr uint8_t kCold = 64;     // mapped, advised to be read without its neighbours; the lane's
+inline constexpr uint8_t kCold =
+    64;  // mapped, advised to be read without its neighbours; the lane's
 /// A page that the lane may write at once.
 inline constexpr uint8_t kHot = kChanged | kTouched;
 }  // namespace page_state
@@ -66,8 +67,8 @@ class Reservation {
   /// Reads mapped pages into memory of this process, as if each were changed: it then stays there.
   /// False where the system cannot (Linux before 5.14, no memory, a file that cannot be read).
   bool read_into_memory(uint64_t page, uint64_t pages) const;
-  /// Hints for whole mapped pages: no reading ahead; as at first; may leave memory (never for a page
-  /// that was changed: the change would be lost); read now.
+  /// Hints for whole mapped pages: no reading ahead; as at first; may leave memory (never for a
+  /// page that was changed: the change would be lost); read now.
   void advise_random(uint64_t page, uint64_t pages) const;
   void advise_normal(uint64_t page, uint64_t pages) const;
   void advise_release(uint64_t page, uint64_t pages) const;
