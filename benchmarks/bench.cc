@@ -65,6 +65,9 @@ Run add_load(CLI::App& parent) {
       ->capture_default_str();
   app.add_option("--collection", options->collection, "Created anew and dropped at the end")
       ->capture_default_str();
+  app.add_option("--only", options->only,
+                 "fill: the collection stays; search: it is there and stays")
+      ->check(CLI::IsMember({"fill", "search"}));
   app.add_option("--pid", options->pid, "The server's process, to measure its CPU time");
   return [options] { return ferres::bench::run_load(*options); };
 }

@@ -239,6 +239,27 @@ Result<std::string> sweep(Load& load, const LoadOptions& options, size_t queries
   return "[" + curve + "]";
 }
 
+Status fill(Load& load, const LoadOptions& options, size_t rows, JsonObject& json) {
+  TRY(load.create());
+  json.integer("batch", options.batch);
+  TRY_ASSIGN(Phase ingest, load.ingest());
+  const auto points = static_cast<double>(rows);
+  json.number("ingest_points_per_s", points / ingest.wall);
+  json.number("ingest_p50_us", percentile(ingest.latencies_us, 0.5));
+  json.number("ingest_p99_us", percentile(ingest.latencies_us, 0.99));
+  if (options.pid != 0) {
+    json.number("ingest_server_cpu_us_per_point", ingest.server_cpu * 1e6 / points);
+  }
+  fmt::print("{} points in {:.2f} s\n", rows, ingest.wall);
+  const double wait_start = wall_seconds();
+  TRY(load.wait_until_linked());
+  json.number("link_rest_s", wall_seconds() - wait_start);
+  TRY_ASSIGN(const double point_bytes, load.point_bytes());
+  json.number("point_bytes", point_bytes);
+  fmt::print("{:.1f} bytes a point beside vectors, links and payload index\n", point_bytes);
+  return {};
+}
+
 }  // namespace
 
 Status run_load(const LoadOptions& options) {
@@ -251,30 +272,16 @@ Status run_load(const LoadOptions& options) {
   TRY_ASSIGN(Url url, parse_url(options.url));
   Load load(options, set, std::move(url));
   TRY(load.connect());
-  TRY(load.create());
   JsonObject json;
   json.integer("n", set.base.rows);
   json.integer("dim", set.base.columns);
   json.integer("connections", options.connections);
-  json.integer("batch", options.batch);
-  TRY_ASSIGN(Phase ingest, load.ingest());
-  const auto points = static_cast<double>(set.base.rows);
-  json.number("ingest_points_per_s", points / ingest.wall);
-  json.number("ingest_p50_us", percentile(ingest.latencies_us, 0.5));
-  json.number("ingest_p99_us", percentile(ingest.latencies_us, 0.99));
-  if (options.pid != 0) {
-    json.number("ingest_server_cpu_us_per_point", ingest.server_cpu * 1e6 / points);
+  if (options.only != "search") TRY(fill(load, options, set.base.rows, json));
+  if (options.only != "fill") {
+    TRY_ASSIGN(const std::string curve, sweep(load, options, set.queries.rows));
+    json.raw("curve", curve);
   }
-  fmt::print("{} points in {:.2f} s\n", set.base.rows, ingest.wall);
-  const double wait_start = wall_seconds();
-  TRY(load.wait_until_linked());
-  json.number("link_rest_s", wall_seconds() - wait_start);
-  TRY_ASSIGN(const double point_bytes, load.point_bytes());
-  json.number("point_bytes", point_bytes);
-  fmt::print("{:.1f} bytes a point beside vectors, links and payload index\n", point_bytes);
-  TRY_ASSIGN(const std::string curve, sweep(load, options, set.queries.rows));
-  json.raw("curve", curve);
-  TRY(load.drop());
+  if (options.only.empty()) TRY(load.drop());
   if (!write_json(options.json, json.str())) return {Code::kIo, options.json + ": cannot write"};
   return {};
 }
