@@ -125,6 +125,13 @@ class ModelRun {
     config.index.ef_construction = 60;
     draw_index(config.index);
     config.vectors.residency = static_cast<Residency>(random_.below(3));
+    if (random_.one_in(3)) {
+      config.tiers = {.enabled = true, .compaction_interval_secs = 1, .hot_bytes_max = {}};
+      config.tiers.hot_threshold_hours = static_cast<uint32_t>(random_.below(2));
+      config.tiers.warm_threshold_hours =
+          config.tiers.hot_threshold_hours + static_cast<uint32_t>(random_.below(2));
+      if (random_.one_in(2)) config.tiers.hot_bytes_max = random_.below(3) * (64 << 10);
+    }
     if (random_.one_in(3)) config.retention_days = static_cast<uint32_t>(random_.below(2));
     auto created = world_.database().create(config);
     ASSERT_TRUE(created.ok()) << created.error().message();
