@@ -34,6 +34,8 @@ class TieredTest : public ::testing::Test {
   void open() {
     CollectionOptions options;
     options.shrink_slots_min = 1 << 20;  // it would write all anew
+    options.isolate_namespaces = isolated_;
+    options.open_partitions_max = 4;
     auto opened = Collection::open({&posix_files(), &executor_, &clock_, &commit_clock_}, dir_,
                                    config_, options);
     ASSERT_TRUE(opened.ok()) << opened.error().message();
@@ -85,6 +87,7 @@ class TieredTest : public ::testing::Test {
   }
 
   std::string dir_;
+  bool isolated_ = false;
   ManualClock clock_;
   CommitClock commit_clock_;
   ManualExecutor executor_;
@@ -178,6 +181,33 @@ TEST_F(TieredTest, ARestoredCollectionHasTiersToo) {
   advance(200 * kHourMicros);
   EXPECT_EQ(counts(), "0 0 4096");
   expect_vectors();
+}
+
+TEST_F(TieredTest, NamespacesOfTheirOwnShareWhatMayBeHot) {
+  close();
+  posix_files().remove_tree(dir_).ignore();
+  isolated_ = true;
+  config_.tiers.hot_bytes_max = 4 * kPage;
+  open();
+  for (const char* ns : {"a", "b"}) {
+    UpsertRequest request;
+    for (uint32_t i = 0; i < 1024; ++i)  // four pages
+      request.points.push_back({std::to_string(i), ns, vector(i), "{}", std::nullopt});
+    ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  }
+  executor_.run_all();
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  advance(0);
+  EXPECT_EQ(counts(), "1024 1024 0");
+  EXPECT_EQ(tiers().bytes.hot, 4 * kPage);
+  advance(200 * kHourMicros);
+  EXPECT_EQ(counts(), "0 0 2048");
+  EXPECT_EQ(collection_->get("77", "b")->vector, vector(77));
+  close();
+  open();
+  EXPECT_EQ(counts(), "0 0 2048");  // closed
+  EXPECT_EQ(collection_->get("77", "b")->vector, vector(77));
+  EXPECT_EQ(counts(), "0 1024 1024");
 }
 
 TEST(Tiers, WithoutThemAllIsHotByTheContractsEstimate) {
