@@ -21,7 +21,7 @@ struct LoadOptions {
   std::string efs;
   std::string json;
   std::string collection = "ferresdb-bench";  // replaced when it exists, dropped at the end
-  std::string only;     // fill: it stays; search: it is there, and stays; empty: both
+  std::string only;  // fill: it stays; search: it is there, and stays; empty: both
   size_t k = 10;
   size_t connections = 1;
   size_t batch = 100;  // points an upsert

@@ -79,7 +79,8 @@ class Arena {
   /// kTiered: decides where each page is to be as of now, by the minutes given to use(). What was
   /// not moved yet by the decision before is forgotten.
   void begin_moves(const TierPolicy& policy, uint32_t minute);
-  /// Moves up to about max_bytes; true while there is more to move.
+  /// Moves up to about max_bytes; true while there is more to move. Nothing, and false, while a
+  /// checkpoint runs: after it moves are to be begun again.
   bool move_some(uint64_t max_bytes);
   /// Memory in use: pages touched (anonymous), not the reservation.
   uint64_t memory_bytes() const;

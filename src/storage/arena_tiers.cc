@@ -108,6 +108,9 @@ void Arena::begin_moves(const TierPolicy& policy, uint32_t minute) {
 
 bool Arena::move_some(uint64_t max_bytes) {
   State& a = *state_;
+  // A page that was written is not in its new file before the commit: the mapping would be of the
+  // old one.
+  if (a.store->checkpoint != nullptr) return false;
   uint64_t left = std::max(max_bytes, kPageBytes) / kPageBytes;
   const auto moves = [&](uint64_t page) {
     return movable(page) && tier_of(a.reservation->state(page).load()) != a.wanted_tiers[page];

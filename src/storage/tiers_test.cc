@@ -79,6 +79,8 @@ class TiersTest : public ::testing::Test {
     if (random_.below(2) == 0) policy.hot_bytes_max = random_.below(kPages) * kPageBytes;
     if (random_.below(2) == 0) arena_->begin_moves(policy, minute_);
     arena_->move_some(random_.below(kPages) * kPageBytes);
+    ASSERT_NO_FATAL_FAILURE(expect_content());
+    if (random_.below(2) == 0) fill(random_.below(kPages * kPageBytes - 10), 10);
   }
   /// A store of `pages` pages, all in their files.
   void open_filled(uint64_t pages) {
@@ -228,7 +230,7 @@ TEST_F(TiersTest, RandomMovesWritesAndCheckpoints) {
       store_->commit_checkpoint();
       write_and_move();
       if (random_.below(4) == 0) store_->release_mapped();
-      if (round == 90) grow(uint64_t{65} << 20);  // beyond the first reservation
+      if (round == 95) grow(uint64_t{65} << 20);  // beyond the first reservation
       ASSERT_NO_FATAL_FAILURE(expect_content());
       if (random_.below(10) != 0) continue;
       open(*manifest);
