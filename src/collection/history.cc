@@ -93,7 +93,9 @@ Status copy_page_files(const StateSource& source, const Manifest& manifest) {
     for (const PageFileEntry& file : store.files) {
       const std::string to = source.copy_dir + "/" + file.name;
       TRY(source.files->make_dirs(folder_of_file(to)));
-      TRY(copy_file(*source.files, source.dir + "/" + file.name, to));
+      const Status copied = copy_file(*source.files, source.dir + "/" + file.name, to);
+      // The opening says what a missing file means: points are damaged, an index is made anew.
+      if (!copied.ok() && copied.code() != Code::kNotFound) return copied.clone();
       TRY(source.files->sync_dir(folder_of_file(to)));
     }
   }
@@ -172,6 +174,8 @@ Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source) {
 
 Result<State> state_at(const StateSource& source, Lsn lsn) {
   TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*source.files, manifest_dir_of(source.dir)));
+  for (const Lsn damaged : source.passed_over)
+    std::erase(lsns, damaged);
   State state;
   Way way;
   for (;;) {
@@ -182,7 +186,7 @@ Result<State> state_at(const StateSource& source, Lsn lsn) {
   }
   TRY(go(source, way, state));
   state.partitions->publish(lsn);
-  if (state.partitions->isolated() != source.isolated) {
+  if (!source.as_found && state.partitions->isolated() != source.isolated) {
     TRY_ASSIGN(state.partitions, convert(source, *state.partitions));
   }
   return state;

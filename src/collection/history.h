@@ -35,6 +35,8 @@ struct StateSource {
   CollectionConfig config;
   uint64_t payload_bytes_max = 0;  // see CollectionOptions
   bool isolated = false;           // whether each namespace shall have a partition of its own
+  std::vector<Lsn> passed_over;    // checkpoints that are not to be used
+  bool as_found = false;           // in the checkpoint's form, whatever `isolated` says
   /// Not empty: the state gets its page files in this folder, copies of the checkpoint's.
   std::string copy_dir;
   /// Called now and then with the records applied and those that there are to apply; an error ends

@@ -88,10 +88,6 @@ std::string path_in(const std::string& dir, const std::string& name) {
   return dir + "/" + name;
 }
 
-std::string path_of(const std::string& dir, Lsn lsn) {
-  return path_in(dir, name_of(lsn));
-}
-
 /// `prefix`: empty, or a folder within store_dir that ends with a slash.
 Status remove_unlisted(FileSystem& files, const std::string& store_dir, const std::string& prefix,
                        const std::set<std::string>& listed) {
@@ -106,6 +102,10 @@ Status remove_unlisted(FileSystem& files, const std::string& store_dir, const st
 }
 
 }  // namespace
+
+std::string manifest_path(const std::string& dir, Lsn lsn) {
+  return path_in(dir, name_of(lsn));
+}
 
 std::string encode_manifest(const Manifest& manifest) {
   std::string out(kMagic);
@@ -177,11 +177,12 @@ Result<std::vector<Lsn>> list_manifests(FileSystem& files, const std::string& di
 
 Status write_manifest(FileSystem& files, const std::string& dir, const Manifest& manifest) {
   TRY(files.make_dirs(dir));
-  return write_file_atomic(files, path_of(dir, manifest.lsn), as_bytes(encode_manifest(manifest)));
+  return write_file_atomic(files, manifest_path(dir, manifest.lsn),
+                           as_bytes(encode_manifest(manifest)));
 }
 
 Result<Manifest> read_manifest(FileSystem& files, const std::string& dir, Lsn lsn) {
-  const std::string path = path_of(dir, lsn);
+  const std::string path = manifest_path(dir, lsn);
   TRY_ASSIGN(const std::string content, read_file(files, path, kManifestBytesMax));
   Result<Manifest> manifest = decode_manifest(as_bytes(content));
   if (!manifest.ok()) return std::move(manifest).error().context(path);

@@ -43,6 +43,8 @@ std::string encode_manifest(const Manifest& manifest);
 /// kCorruption for damage; kUnimplemented, naming the versions, for a newer format.
 Result<Manifest> decode_manifest(Bytes bytes);
 
+/// Where the manifest of an LSN is.
+std::string manifest_path(const std::string& dir, Lsn lsn);
 /// LSNs of the manifests in dir, ascending; empty when dir does not exist.
 Result<std::vector<Lsn>> list_manifests(FileSystem& files, const std::string& dir);
 Status write_manifest(FileSystem& files, const std::string& dir, const Manifest& manifest);
