@@ -15,7 +15,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(FileSystem& files, std::string di
   return catalog;
 }
 
-Status Catalog::apply(const LogRecord& record) {
+Status CatalogState::apply(const LogRecord& record) {
   switch (static_cast<Op>(record.op)) {
     case Op::kCreate: {
       TRY_ASSIGN(CollectionConfig config, decode_config(as_text(record.payload)));

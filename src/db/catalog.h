@@ -17,11 +17,9 @@
 
 namespace ferres {
 
-class Catalog {
+/// What the records say.
+class CatalogState {
  public:
-  static Result<std::unique_ptr<Catalog>> open(FileSystem& files, std::string dir,
-                                               CommitClock& clock);
-
   /// When a collection was there: from a create to the drop after it.
   struct Life {
     uint64_t from_micros = 0;
@@ -39,6 +37,26 @@ class Catalog {
   const std::vector<Life>& lives(const std::string& uuid) const { return lives_.at(uuid); }
   /// uuids of which nothing may be left.
   const std::set<std::string>& purged() const { return purged_; }
+
+  /// The next record. kCorruption when it does not fit what came before, kUnimplemented when it is
+  /// of a newer server.
+  Status apply(const LogRecord& record);
+
+ protected:
+  enum class Op : uint8_t { kCreate = 1, kDrop = 2, kChange = 3, kPurge = 4 };
+
+ private:
+  std::map<std::string, CollectionConfig> collections_;
+  std::map<std::string, Dropped> dropped_;
+  std::set<std::string> purged_;
+  std::map<std::string, std::vector<Life>> lives_;  // of all that are not purged
+};
+
+class Catalog : public CatalogState {
+ public:
+  static Result<std::unique_ptr<Catalog>> open(FileSystem& files, std::string dir,
+                                               CommitClock& clock);
+
   /// Durable when they return ok. After an error the record is not there, unless certain() says
   /// that this is not known: the log could not be read back.
   Status create(const CollectionConfig& config);
@@ -50,18 +68,12 @@ class Catalog {
   bool certain() const { return !log_->poisoned(); }
 
  private:
-  enum class Op : uint8_t { kCreate = 1, kDrop = 2, kChange = 3, kPurge = 4 };
   explicit Catalog(CommitClock& clock) : clock_(clock) {}
-  Status apply(const LogRecord& record);
   Status reopen();
   Status commit(Op op, const std::string& payload);
 
   CommitClock& clock_;
   std::unique_ptr<Log> log_;
-  std::map<std::string, CollectionConfig> collections_;
-  std::map<std::string, Dropped> dropped_;
-  std::set<std::string> purged_;
-  std::map<std::string, std::vector<Life>> lives_;  // of all that are not purged
 };
 
 }  // namespace ferres

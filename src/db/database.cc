@@ -6,8 +6,6 @@
 namespace ferres {
 namespace {
 
-constexpr std::string_view kConfigFile = "/config.json";
-constexpr uint64_t kConfigBytesMax = 1 << 20;
 constexpr std::string_view kUnknownUuid = "unknown";
 
 }  // namespace

@@ -19,6 +19,9 @@ namespace ferres {
 /// folder.
 inline constexpr std::string_view kUnfinishedFile = "/UNFINISHED";
 
+inline constexpr std::string_view kConfigFile = "/config.json";
+inline constexpr uint64_t kConfigBytesMax = 1 << 20;
+
 /// 32 hex digits.
 std::string new_collection_uuid();
 
