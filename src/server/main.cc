@@ -1,4 +1,5 @@
-// ferresdb [serve]: the program. Reads its settings and serves until it is told to stop.
+// ferresdb [serve]: the program. Reads its settings and serves until it is told to stop; or does
+// what another command says (server/commands.h).
 #include <csignal>
 #include <cstdio>
 
@@ -7,6 +8,7 @@
 #include "base/files.h"
 #include "base/logging.h"
 #include "server/backup_command.h"
+#include "server/commands.h"
 #include "server/serve.h"
 #include "server/settings.h"
 
@@ -56,6 +58,8 @@ int run(int argc, char** argv) {
 }  // namespace ferres
 
 int main(int argc, char** argv) {
+  const ferres::Command* const command = argc > 1 ? ferres::find_command(argv[1]) : nullptr;
+  if (command != nullptr) return command->run({{argv + 2, argv + argc}, ferres::environment()});
   // Blocked before any thread starts: serve() waits for them with sigwait.
   sigset_t signals;
   sigemptyset(&signals);

@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <toml++/toml.h>
 
+#include "server/commands.h"
+
 namespace ferres {
 namespace {
 
@@ -288,7 +290,11 @@ std::string describe(const Setting& setting) {
 
 std::string help_text(const CLI::App& app) {
   std::string text = app.help();
-  text += "Secrets have no flag:\n";
+  for (const Command& command : commands()) {
+    text += "  " + std::string(command.name) + std::string(28 - command.name.size(), ' ') +
+            std::string(command.help) + "\n";
+  }
+  text += "\nSecrets have no flag:\n";
   for (const Setting& setting : kSettings) {
     if (setting.secret) text += "  " + setting.env() + "  " + std::string(setting.help) + "\n";
   }

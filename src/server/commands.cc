@@ -1,0 +1,26 @@
+// See commands.h.
+#include "server/commands.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ferres {
+namespace {
+
+constexpr std::array kCommands = {
+    Command{"check", "Look for damage in a data folder that no server has open", run_check_command},
+};
+
+}  // namespace
+
+std::span<const Command> commands() {
+  return kCommands;
+}
+
+const Command* find_command(std::string_view name) {
+  const auto* const found = std::find_if(kCommands.begin(), kCommands.end(),
+                                         [name](const Command& one) { return one.name == name; });
+  return found == kCommands.end() ? nullptr : found;
+}
+
+}  // namespace ferres
