@@ -21,7 +21,8 @@ Status Partition::put_point(const PointRecord& point, std::span<const float> vec
   written.ns = point.ns;
   written.id = point.id;
   written.metadata_json = point.metadata_json;
-  written.created_seconds = record.unix_micros / 1'000'000;
+  written.created_seconds =
+      point.created_seconds != 0 ? point.created_seconds : record.unix_micros / 1'000'000;
   if (point.ttl_seconds != 0) {
     // A ttl beyond the end of time is no ttl.
     const uint64_t seconds_max = (~uint64_t{0} - record.unix_micros) / 1'000'000;
@@ -29,6 +30,7 @@ Status Partition::put_point(const PointRecord& point, std::span<const float> vec
       written.expires_micros = record.unix_micros + point.ttl_seconds * 1'000'000;
     }
   }
+  if (point.expires_micros != 0) written.expires_micros = point.expires_micros;
   written.has_vector = !vector.empty();
   return add(written, record.lsn, [&](Slot slot) { return vectors_->put(slot, vector); });
 }

@@ -64,6 +64,9 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
   if (point.ns && point.ns->find('\0') != std::string::npos) {
     return "namespace must not contain NUL";
   }
+  if (point.created_at && *point.created_at > kCreatedSecondsMax) {
+    return "created_at is more than " + std::to_string(kCreatedSecondsMax);
+  }
   if (point.metadata_json.size() > kMetadataBytesMax) {
     return "metadata too large: max " + std::to_string(kMetadataBytesMax) + " bytes";
   }
@@ -193,9 +196,14 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
   UpsertResult result;
   result.failed = std::move(request.failed);
   PendingWrite write;
+  const bool imported =
+      std::any_of(request.points.begin(), request.points.end(),
+                  [](const PointInput& point) { return point.created_at || point.expires_micros; });
+  if (imported) write.op = Op::kImport;
   for (const PointInput& point : request.points) {
     if (std::string reason = invalid_reason(point, config_); !reason.empty()) {
       result.failed.emplace_back(point.id, std::move(reason));
+      result.failed_points.push_back(static_cast<size_t>(&point - request.points.data()));
       continue;
     }
     PointRecord record;
@@ -204,7 +212,9 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     record.ttl_seconds =
         point.ttl_seconds.value_or(config_.default_ttl_days.value_or(0) * 86400ull);
     record.metadata_json = point.metadata_json;
-    encode_point(record, point.vector, write.payload);
+    record.created_seconds = point.created_at.value_or(0);
+    record.expires_micros = point.expires_micros.value_or(0);
+    encode_point(write.op, record, point.vector, write.payload);
   }
   if (write.payload.empty() || (request.atomic && !result.failed.empty())) {
     const EpochGuard guard;

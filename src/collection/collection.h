@@ -31,6 +31,7 @@ inline constexpr uint32_t kSearchLimitMax = 10000;
 inline constexpr size_t kPointIdBytesMax = 1024;
 inline constexpr size_t kNamespaceBytesMax = 256;
 inline constexpr size_t kMetadataBytesMax = 1 << 20;
+inline constexpr uint64_t kCreatedSecondsMax = (uint64_t{1} << 36) - 1;  // a record's bits
 
 struct PointInput {
   std::string id;
@@ -38,6 +39,9 @@ struct PointInput {
   std::vector<float> vector;         // empty: stored without one
   std::string metadata_json = "{}";  // valid, minified JSON
   std::optional<uint64_t> ttl_seconds;
+  // Of a point that comes from elsewhere with its own times.
+  std::optional<uint64_t> created_at = {};      // Unix seconds, at most kCreatedSecondsMax
+  std::optional<uint64_t> expires_micros = {};  // since 1970, in place of a ttl
 };
 
 struct UpsertRequest {
@@ -52,6 +56,7 @@ struct UpsertResult {
   Lsn lsn = 0;
   uint64_t upserted = 0;
   std::vector<std::pair<std::string, std::string>> failed;  // id, reason
+  std::vector<size_t> failed_points;  // of the request's points, those that end `failed`, in order
 };
 
 struct DeleteRequest {
@@ -71,8 +76,9 @@ struct Point {
   std::vector<float> vector;
   bool approximate = false;  // the vector is as near to what was sent as the collection keeps
   std::string metadata_json;
-  uint64_t created_at = 0;  // Unix seconds of the last upsert
-  Lsn version = 0;          // LSN of the last write
+  uint64_t created_at = 0;      // Unix seconds of the last upsert
+  uint64_t expires_micros = 0;  // since 1970; 0: never
+  Lsn version = 0;              // LSN of the last write
 };
 
 struct ListRequest {
@@ -87,6 +93,28 @@ struct ListRequest {
 struct ListResult {
   std::vector<Point> points;  // in order of their last write; stable while nothing is written
   uint64_t total = 0;
+};
+
+/// Which points a stream gives.
+struct StreamRequest {
+  std::optional<std::string> ns;
+  std::optional<Predicate> filter;
+  bool with_vector = true;
+};
+
+/// The points that a collection had at one LSN, in no order. It reads the files of a checkpoint
+/// that it opens for itself, so it holds no guard and is in nobody's way, however slowly it is read;
+/// while it lives, history of isolated namespaces is not trimmed. One thread at a time; may outlive
+/// the collection.
+class PointStream {
+ public:
+  virtual ~PointStream() = default;
+  virtual Lsn lsn() const = 0;
+  /// Looks at more slots, slots_max at most, until visit returns false. True while there is more.
+  virtual Result<bool> read(uint64_t slots_max, const std::function<bool(Point)>& visit) = 0;
+  // Of the points that were looked at, and of those that there are.
+  virtual uint64_t points_done() const = 0;
+  virtual uint64_t points_total() const = 0;
 };
 
 struct SearchRequest {
@@ -260,6 +288,9 @@ class Collection {
   virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
+  /// All that is visible now; waits for a checkpoint of it when there is none. Points whose time is
+  /// over by now are left out.
+  virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;
   virtual CollectionStats stats() = 0;
   /// Looks at every slot.
   virtual Result<TierStats> tiers() = 0;

@@ -57,6 +57,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
+  Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
   Result<TierStats> tiers() override;
   Status checkpoint() override;
@@ -183,8 +184,11 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   /// Lane: moves a share of the part's vectors; whether there is more.
   bool move_some(Part& part);
 
-  // restore.cc
   class HistoryPin;
+  struct StreamPin;
+  class CheckpointStream;
+
+  // restore.cc
   StateSource state_source(const RestoreProgress& progress = nullptr) const;
   Result<HistoryInfo> history_files() const;
   Result<LogMoment> find_lsn(Lsn lsn, const HistoryInfo& history) const;
@@ -374,5 +378,31 @@ Status CollectionImpl::read_largest(const Read& read) {
     if (largest == nullptr || part->points > largest->points) largest = part;
   return largest == nullptr ? Status() : read_part(*partitions, *largest, true, read);
 }
+
+/// While it lives, nothing of the history is removed.
+class CollectionImpl::HistoryPin {
+ public:
+  explicit HistoryPin(CollectionImpl& collection) : collection_(collection) {
+    const MutexLock lock(collection_.history_mutex_);
+    ++collection_.history_pins_;
+  }
+  ~HistoryPin() {
+    const MutexLock lock(collection_.history_mutex_);
+    --collection_.history_pins_;
+  }
+  HistoryPin(const HistoryPin&) = delete;
+  HistoryPin& operator=(const HistoryPin&) = delete;
+
+ private:
+  CollectionImpl& collection_;
+};
+
+/// The same, and the collection lives as long.
+struct CollectionImpl::StreamPin {
+  explicit StreamPin(std::shared_ptr<CollectionImpl> owner)
+      : collection(std::move(owner)), pin(*collection) {}
+  const std::shared_ptr<CollectionImpl> collection;
+  const HistoryPin pin;
+};
 
 }  // namespace ferres

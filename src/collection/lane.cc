@@ -136,7 +136,7 @@ uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
       return upserted;
     }
     partitions_->publish(records[i].lsn);
-    if (writes[i].op == Op::kUpsert) upserted += *applied;
+    if (writes[i].op == Op::kUpsert || writes[i].op == Op::kImport) upserted += *applied;
     writes[i].done(Status(), records[i].lsn, *applied);
   }
   partitions_->seal_dying();

@@ -15,6 +15,7 @@ constexpr OpInfo kOperations[] = {
     {Op::kExpire, "expire"},
     {Op::kRestore, "restore"},
     {Op::kDropNamespace, "drop_namespace"},
+    {Op::kImport, "import"},
 };
 
 }  // namespace
@@ -23,13 +24,17 @@ std::span<const OpInfo> operations() {
   return kOperations;
 }
 
-void encode_point(const PointRecord& point, std::span<const float> vector, std::string& payload) {
+void encode_point(Op op, const PointRecord& point, std::span<const float> vector,
+                  std::string& payload) {
   put_string(payload, point.id);
   put_string(payload, point.ns);
   put_varint(payload, point.ttl_seconds);
   put_string(payload, point.metadata_json);
   put_varint(payload, vector.size());
   put_bytes(payload, std::as_bytes(vector));
+  if (op != Op::kImport) return;
+  put_varint(payload, point.created_seconds);
+  put_varint(payload, point.expires_micros);
 }
 
 Status PointDecoder::next(PointRecord& point, std::vector<float>& vector) {
@@ -39,6 +44,8 @@ Status PointDecoder::next(PointRecord& point, std::vector<float>& vector) {
   point.metadata_json = reader_.string();
   const uint64_t dim = reader_.count(sizeof(float));
   const Bytes floats = reader_.bytes(dim * sizeof(float));
+  point.created_seconds = op_ == Op::kImport ? reader_.varint() : 0;
+  point.expires_micros = op_ == Op::kImport ? reader_.varint() : 0;
   TRY(reader_.status("upsert record"));
   vector.resize(dim);
   if (dim > 0) std::memcpy(vector.data(), floats.data(), floats.size());

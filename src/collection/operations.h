@@ -23,6 +23,7 @@ enum class Op : uint8_t {
   kRestore = 4,        // an older LSN of this log: the points, or those of a namespace, become what
                        // they were then
   kDropNamespace = 5,  // a namespace: all its points die
+  kImport = 6,         // as kUpsert, of points that bring their own times
 };
 
 struct OpInfo {
@@ -48,10 +49,14 @@ struct PointRecord {
   std::string_view ns;       // empty: none
   uint64_t ttl_seconds = 0;  // 0: none
   std::string_view metadata_json;
+  // Of an import alone.
+  uint64_t created_seconds = 0;  // since 1970; 0: when the record was written
+  uint64_t expires_micros = 0;   // since 1970, in place of the ttl; 0: by the ttl
 };
 
-/// An empty vector: the point is stored without one.
-void encode_point(const PointRecord& point, std::span<const float> vector, std::string& payload);
+/// An empty vector: the point is stored without one. `op` is kUpsert or kImport.
+void encode_point(Op op, const PointRecord& point, std::span<const float> vector,
+                  std::string& payload);
 /// The name by which the log and the id map know a point: the id, or namespace NUL id.
 std::string storage_id(std::string_view ns, std::string_view id);
 /// Empty when it has none.
@@ -60,15 +65,16 @@ std::string_view namespace_of_storage_id(std::string_view storage_id);
 void encode_id(std::string_view storage_id, std::string& payload);
 Result<std::vector<std::string_view>> decode_ids(Bytes payload);
 
-/// Takes points off an upsert's payload one by one.
+/// Takes points off an upsert's or import's payload one by one.
 class PointDecoder {
  public:
-  explicit PointDecoder(Bytes payload) : reader_(payload) {}
+  PointDecoder(Op op, Bytes payload) : op_(op), reader_(payload) {}
   bool done() const { return reader_.ok() && reader_.at_end(); }
   /// The next point; views live as long as the payload.
   Status next(PointRecord& point, std::vector<float>& vector);
 
  private:
+  const Op op_;
   Reader reader_;
 };
 

@@ -11,9 +11,9 @@ namespace {
 TEST(Operations, PointsComeBackInOrder) {
   std::string payload;
   const std::vector<float> vector = {1.5f, -2.0f};
-  encode_point({"a", "ns", 77, R"({"k":1})"}, vector, payload);
-  encode_point({"b", "", 0, "{}"}, {}, payload);
-  PointDecoder decoder(as_bytes(payload));
+  encode_point(Op::kUpsert, {"a", "ns", 77, R"({"k":1})"}, vector, payload);
+  encode_point(Op::kUpsert, {"b", "", 0, "{}"}, {}, payload);
+  PointDecoder decoder(Op::kUpsert, as_bytes(payload));
   PointRecord point;
   std::vector<float> read;
   ASSERT_TRUE(decoder.next(point, read).ok());
@@ -28,15 +28,33 @@ TEST(Operations, PointsComeBackInOrder) {
   EXPECT_TRUE(decoder.done());
 }
 
-TEST(Operations, EveryCutOfAPayloadIsRefused) {
+TEST(Operations, ImportedPointsBringTheirTimes) {
   std::string payload;
-  const std::vector<float> vector = {1, 2, 3};
-  encode_point({"id", "ns", 1, "{}"}, vector, payload);
-  for (size_t length = 1; length < payload.size(); ++length) {
-    PointDecoder decoder(as_bytes(std::string_view(payload).substr(0, length)));
-    PointRecord point;
-    std::vector<float> read;
-    EXPECT_EQ(decoder.next(point, read).code(), Code::kCorruption) << length;
+  encode_point(Op::kImport, {"a", "", 7, "{}", 12, 34'000'000}, {}, payload);
+  encode_point(Op::kImport, {"b", "", 0, "{}"}, {}, payload);
+  PointDecoder decoder(Op::kImport, as_bytes(payload));
+  PointRecord point;
+  std::vector<float> read;
+  ASSERT_TRUE(decoder.next(point, read).ok());
+  EXPECT_EQ(point.created_seconds, 12u);
+  EXPECT_EQ(point.expires_micros, 34'000'000u);
+  ASSERT_TRUE(decoder.next(point, read).ok());
+  EXPECT_EQ(point.created_seconds, 0u);
+  EXPECT_EQ(point.expires_micros, 0u);
+  EXPECT_TRUE(decoder.done());
+}
+
+TEST(Operations, EveryCutOfAPayloadIsRefused) {
+  for (const Op op : {Op::kUpsert, Op::kImport}) {
+    std::string payload;
+    const std::vector<float> vector = {1, 2, 3};
+    encode_point(op, {"id", "ns", 1, "{}"}, vector, payload);
+    for (size_t length = 1; length < payload.size(); ++length) {
+      PointDecoder decoder(op, as_bytes(std::string_view(payload).substr(0, length)));
+      PointRecord point;
+      std::vector<float> read;
+      EXPECT_EQ(decoder.next(point, read).code(), Code::kCorruption) << length;
+    }
   }
   std::string ids;
   encode_id("abc", ids);
@@ -66,7 +84,7 @@ TEST(Operations, TheNamespaceOfAStorageId) {
 TEST(Operations, EachHasOneRow) {
   for (const OpInfo& info : operations())
     EXPECT_FALSE(info.name.empty());
-  EXPECT_EQ(operations().size(), 5u);
+  EXPECT_EQ(operations().size(), 6u);
 }
 
 TEST(Config, ComesBackFromItsJson) {

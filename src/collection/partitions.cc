@@ -54,8 +54,9 @@ Result<uint64_t> apply_record(const LogRecord& record, const Route& route) {
   }
   uint64_t count = 0;
   switch (static_cast<Op>(record.op)) {
-    case Op::kUpsert: {
-      PointDecoder decoder(record.payload);
+    case Op::kUpsert:
+    case Op::kImport: {
+      PointDecoder decoder(static_cast<Op>(record.op), record.payload);
       PointRecord point;
       std::vector<float> vector;
       while (!decoder.done()) {

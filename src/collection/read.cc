@@ -59,6 +59,7 @@ Result<Point> CollectionImpl::materialize(const Partition& partition, Slot slot,
   point.id = record.id;
   if (!record.ns.empty()) point.ns.emplace(record.ns);
   point.created_at = record.created_seconds;
+  point.expires_micros = record.expires_micros;
   point.version = view.born(slot);
   if (with_metadata) point.metadata_json = record.metadata_json;
   if (with_vector && record.has_vector) {

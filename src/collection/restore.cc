@@ -11,24 +11,6 @@
 
 namespace ferres {
 
-/// While it lives, nothing of the history is removed.
-class CollectionImpl::HistoryPin {
- public:
-  explicit HistoryPin(CollectionImpl& collection) : collection_(collection) {
-    const MutexLock lock(collection_.history_mutex_);
-    ++collection_.history_pins_;
-  }
-  ~HistoryPin() {
-    const MutexLock lock(collection_.history_mutex_);
-    --collection_.history_pins_;
-  }
-  HistoryPin(const HistoryPin&) = delete;
-  HistoryPin& operator=(const HistoryPin&) = delete;
-
- private:
-  CollectionImpl& collection_;
-};
-
 StateSource CollectionImpl::state_source(const RestoreProgress& progress) const {
   StateSource source;
   source.files = env_.files;
