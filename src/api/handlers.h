@@ -17,6 +17,8 @@ void save(Context& context, Call& call, const Reply& reply);
 void restore(Context& context, Call& call, const Reply& reply);
 Result<Answer> get_restore_points(Context& context, Call& call);
 Result<Answer> list_tasks(Context& context, Call& call);
+Result<Answer> cancel_task(Context& context, Call& call);
+void checkpoint(Context& context, Call& call, const Reply& reply);
 
 void backup(Context& context, Call& call, const Reply& reply);
 void list_backups(Context& context, Call& call, const Reply& reply);
@@ -38,6 +40,8 @@ void delete_points(Context& context, Call& call, const Reply& reply);
 Result<Answer> get_point(Context& context, Call& call);
 Result<Answer> list_points(Context& context, Call& call);
 Result<Answer> count_points(Context& context, Call& call);
+void export_points(Context& context, Call& call, const Reply& reply);
+void import_points(Context& context, Call& call, const Reply& reply);
 
 void list_namespaces(Context& context, Call& call, const Reply& reply);
 void snapshot_namespace(Context& context, Call& call, const Reply& reply);

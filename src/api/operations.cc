@@ -20,6 +20,7 @@ using P = Permission;
 using V = Verb;
 constexpr Body kNone = Body::kNone;
 constexpr Body kJson = Body::kJson;
+constexpr Body kLines = Body::kLines;
 constexpr bool kReads = false;
 constexpr bool kWrites = true;
 #define COLLECTION "/api/v1/collections/:name"
@@ -43,6 +44,10 @@ constexpr std::array kOperations = {
               kJson, at_once<put_cloud_settings>},
     Operation{"test_s3", V::kPost, "/api/v1/admin/settings/test-s3", P::kAdmin, kWrites, kNone,
               test_s3},
+    Operation{"cancel_task", V::kDelete, "/api/v1/admin/tasks/*id", P::kAdmin, kReads, kNone,
+              at_once<cancel_task>},
+    Operation{"checkpoint", V::kPost, "/api/v1/admin/checkpoint", P::kAdmin, kReads, kJson,
+              checkpoint},
     Operation{"cluster", V::kGet, "/api/v1/cluster", P::kAny, kReads, kNone, at_once<get_cluster>},
     Operation{"create_collection", V::kPost, "/api/v1/collections", P::kCreate, kWrites, kJson,
               at_once<create_collection>},
@@ -76,6 +81,10 @@ constexpr std::array kOperations = {
               kWrites, kNone, snapshot_namespace},
     Operation{"delete_namespace", V::kDelete, COLLECTION "/namespaces/*ns", P::kDelete, kWrites,
               kNone, delete_namespace},
+    Operation{"export_points", V::kPost, COLLECTION "/export", P::kRead, kReads, kJson,
+              export_points},
+    Operation{"import_points", V::kPost, COLLECTION "/import", P::kWrite, kWrites, kLines,
+              import_points},
     Operation{"search", V::kPost, COLLECTION "/search", P::kRead, kReads, kJson,
               at_once<search_points>},
 };

@@ -18,7 +18,8 @@ namespace ferres {
 enum class Verb : uint8_t { kGet, kPost, kPut, kPatch, kDelete };
 std::string_view verb_name(Verb verb);
 
-enum class Body : uint8_t { kNone, kJson };
+/// kLines: JSON values, one a line, of any length together; the handler gets them through a sink.
+enum class Body : uint8_t { kNone, kJson, kLines };
 
 /// One request of a client. Path variables are percent-decoded UTF-8, but otherwise as sent.
 struct Call {
@@ -28,6 +29,8 @@ struct Call {
   std::optional<std::string> namespace_header;
   std::string body;
   Principal principal;
+  /// Set by the handler of an operation whose body is kLines, unless it replied at once.
+  std::shared_ptr<BodySink> sink;
 
   /// The value of a query parameter; nullptr when absent.
   const std::string* parameter(std::string_view name) const;

@@ -33,7 +33,10 @@ TEST(Operations, WhatWritesAsksForMoreThanReading) {
       EXPECT_FALSE(row.writes) << row.name;
       continue;
     }
-    EXPECT_EQ(row.writes, row.permission >= Permission::kWrite) << row.name;
+    EXPECT_TRUE(!row.writes || row.permission >= Permission::kWrite) << row.name;
+    // What an administrator does to this server alone.
+    const bool local = row.name == "checkpoint" || row.name == "cancel_task";
+    EXPECT_TRUE(row.writes || local || row.permission < Permission::kWrite) << row.name;
   }
 }
 

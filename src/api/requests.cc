@@ -1,9 +1,24 @@
 // Shared parts of requests and answers.
 #include "api/requests.h"
 
+#include <array>
 #include <charconv>
 
 namespace ferres {
+namespace {
+
+constexpr std::array<std::string_view, 2> kPointNotYet = {"if_version", "if_absent"};
+
+Status refuse_named_vectors(const JsonFields& fields) {
+  const JsonValue* vectors = fields.find("vectors");
+  if (vectors == nullptr) return {};
+  simdjson::dom::object object;
+  if (vectors->get_object().get(object) == simdjson::SUCCESS && object.size() == 0) return {};
+  return Status(Code::kInvalidArgument,
+                fields.path("vectors") + ": named vectors are not supported yet");
+}
+
+}  // namespace
 
 Result<std::optional<Predicate>> read_filter(const JsonFields& fields) {
   const JsonValue* value = fields.find("filter");
@@ -40,6 +55,36 @@ Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t 
                                               " must be a whole number, not '" + *text + "'");
   }
   return value;
+}
+
+Status read_point(const JsonFields& fields, size_t index, PointInput& point, std::string& reason) {
+  TRY(fields.require("id", point.id));
+  TRY(fields.refuse(kPointNotYet));
+  TRY(refuse_named_vectors(fields));
+  TRY(fields.read("namespace", point.ns));
+  TRY(fields.read("ttl", point.ttl_seconds));
+  if (point.ttl_seconds && (*point.ttl_seconds == 0 || *point.ttl_seconds > kTtlSecondsMax)) {
+    reason = "ttl must be between 1 and " + std::to_string(kTtlSecondsMax) + " seconds";
+  }
+  if (const JsonValue* vector = fields.find("vector")) {
+    Status status = read_vector(*vector, fields.path("vector"), kDimensionMax, point.vector);
+    if (status.code() == Code::kInvalidArgument) {
+      return Status(Code::kInvalidArgument, "vector dimension too large at point index " +
+                                                std::to_string(index) + ": max " +
+                                                std::to_string(kDimensionMax));
+    }
+    TRY(std::move(status));
+    if (point.vector.empty()) reason = "vector cannot be empty";
+  }
+  if (const JsonValue* metadata = fields.find("metadata")) {
+    Result<std::string> text = to_json_text(*metadata);
+    if (text.ok()) {
+      point.metadata_json = *std::move(text);
+    } else {
+      reason = "metadata: " + std::string(text.error().message());
+    }
+  }
+  return {};
 }
 
 Status check_min_lsn(Collection& collection, std::optional<uint64_t> min_lsn) {

@@ -12,6 +12,7 @@ namespace ferres {
 namespace {
 
 constexpr uint64_t kMicros = 1'000'000;
+constexpr size_t kRestoresMax = 100;  // those that wait for their turn are not counted
 
 Result<RestoreRequest> read_request(Call& call) {
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
@@ -110,10 +111,12 @@ void restore(Context& context, Call& call, const Reply& reply) {
   auto request = read_request(call);
   if (!request.ok()) return reply(error_answer(request.error()));
   context.long_requests.submit([&context, request = *std::move(request), reply] {
-    const uint64_t task =
-        context.tasks.begin("restore", request.collection.value_or("all collections"));
+    const Result<uint64_t> begun = context.tasks.begin(
+        "restore", request.collection.value_or("all collections"), kRestoresMax);
+    if (!begun.ok()) return reply(error_answer(begun.error()));
+    const uint64_t task = *begun;
     const auto progress = [&context, task](uint64_t done, uint64_t total) -> Status {
-      context.tasks.progress(task, done, total);
+      TRY(context.tasks.progress(task, done, total));
       if (!context.stopping) return {};
       return {Code::kUnavailable, "the server is stopping: nothing was restored"};
     };

@@ -1,15 +1,23 @@
-// The registry of tasks and GET /api/v1/admin/tasks (API.md 16.2).
+// The registry of tasks, GET /api/v1/admin/tasks and DELETE /api/v1/admin/tasks/{id} (API.md 16.2).
 #include "api/tasks.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "api/handlers.h"
 #include "api/json_writer.h"
 
 namespace ferres {
 
-uint64_t Tasks::begin(std::string kind, std::string about) {
+Result<uint64_t> Tasks::begin(std::string kind, std::string about, size_t running_max) {
   const MutexLock lock(mutex_);
+  const auto running = std::count_if(tasks_.begin(), tasks_.end(), [&kind](const Task& task) {
+    return task.kind == kind && task.ended_micros == 0;
+  });
+  if (static_cast<size_t>(running) >= running_max) {
+    return Status(Code::kResourceExhausted, std::to_string(running_max) + " tasks of the kind " +
+                                                kind + " run already: try again later");
+  }
   Task task;
   task.id = next_id_++;
   task.kind = std::move(kind);
@@ -22,13 +30,26 @@ uint64_t Tasks::begin(std::string kind, std::string about) {
   return tasks_.front().id;
 }
 
-void Tasks::progress(uint64_t id, uint64_t done, uint64_t total) {
+Status Tasks::progress(uint64_t id, uint64_t done, uint64_t total) {
   const MutexLock lock(mutex_);
   for (Task& task : tasks_) {
     if (task.id != id) continue;
     task.done = done;
     task.total = total;
+    if (task.cancelled) return {Code::kConflict, "the task was cancelled"};
   }
+  return {};
+}
+
+Status Tasks::cancel(uint64_t id) {
+  const MutexLock lock(mutex_);
+  for (Task& task : tasks_) {
+    if (task.id != id) continue;
+    if (task.ended_micros != 0) return {Code::kConflict, "the task has ended"};
+    task.cancelled = true;
+    return {};
+  }
+  return {Code::kNotFound, "there is no task " + std::to_string(id)};
 }
 
 void Tasks::end(uint64_t id, const Status& status) {
@@ -65,6 +86,17 @@ Result<Answer> list_tasks(Context& context, Call&) {
   }
   json.end_array().end_object();
   return Answer{.body = json.take()};
+}
+
+Result<Answer> cancel_task(Context& context, Call& call) {
+  const std::string& text = call.point_id;
+  uint64_t id = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (ec != std::errc() || end != text.data() + text.size()) {
+    return Status(Code::kInvalidArgument, "a task's id is a whole number, not '" + text + "'");
+  }
+  TRY(context.tasks.cancel(id));
+  return Answer{.status = 202, .body = R"({"ok":true,"state":"cancelling"})"};
 }
 
 }  // namespace ferres

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <future>
 #include <list>
 #include <vector>
@@ -147,6 +148,12 @@ class Server final : public HttpServer {
   std::unique_ptr<Executor> pool_;  // last: its threads run the contexts above
 };
 
+std::string hex(size_t number) {
+  char digits[2 * sizeof number];
+  const auto [end, ec] = std::to_chars(digits, digits + sizeof digits, number, 16);
+  return {digits, end};
+}
+
 std::string response_head(const HttpResponse& response, bool close, bool http_1_0) {
   std::string head = "HTTP/1.1 ";
   head.reserve(256);
@@ -158,8 +165,12 @@ std::string response_head(const HttpResponse& response, bool close, bool http_1_
   if (response.status != 204) {
     head += "\r\nContent-Type: ";
     head += response.content_type;
-    head += "\r\nContent-Length: ";
-    head += std::to_string(response.body.size());
+    if (response.source == nullptr) {
+      head += "\r\nContent-Length: ";
+      head += std::to_string(response.body.size());
+    } else if (!http_1_0) {
+      head += "\r\nTransfer-Encoding: chunked";
+    }
   }
   head += "\r\n";
   head += response.headers;
@@ -172,25 +183,36 @@ std::string response_head(const HttpResponse& response, bool close, bool http_1_
   return head;
 }
 
-// A reply that may come at once, later, or from another thread. state decides who resumes.
-struct Pending {
-  enum State : int { kRunning, kAnswered, kWaiting };
-  std::atomic<int> state{kRunning};
-  HttpResponse response;
+// What a session waits for, which may come at once, later, or from another thread. state decides
+// who resumes.
+struct Gate {
+  enum State : int { kClosed, kOpen, kWaiting };
+  std::atomic<int> state{kClosed};
   // Holds the session's frame, which holds this: moved out when posted, or a post that never runs
   // (the server stopped) would leave the two holding each other.
   std::function<void()> resume;
+
+  bool is_open() const { return state.load() == kOpen; }
+  /// Once.
+  void open(const IoExecutor& executor) {
+    if (state.exchange(kOpen) == kWaiting) asio::post(executor, std::move(resume));
+  }
 };
 
-Awaitable<void> wait_for_reply(std::shared_ptr<Pending> pending, const IoExecutor& executor) {
+struct Pending {
+  Gate answered;
+  HttpResponse response;
+};
+
+Awaitable<void> wait_for(std::shared_ptr<Gate> gate, const IoExecutor& executor) {
   UseAwaitable token;
   return asio::async_initiate<UseAwaitable, void()>(
-      [pending = std::move(pending), executor](auto handler) {
+      [gate = std::move(gate), executor](auto handler) {
         const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        pending->resume = [shared] { std::move (*shared)(); };
-        int expected = Pending::kRunning;
-        if (!pending->state.compare_exchange_strong(expected, Pending::kWaiting)) {
-          asio::post(executor, std::move(pending->resume));
+        gate->resume = [shared] { std::move (*shared)(); };
+        int expected = Gate::kClosed;
+        if (!gate->state.compare_exchange_strong(expected, Gate::kWaiting)) {
+          asio::post(executor, std::move(gate->resume));
         }
       },
       token);
@@ -222,7 +244,8 @@ class Session {
     socket_.cancel(ec);
   }
   void close(bool only_idle) {
-    if (only_idle && phase_ != Phase::kIdle) return;
+    // Streams last as long as their peers want, which a stop does not wait for.
+    if (only_idle && phase_ != Phase::kIdle && !streaming_) return;
     error_code ec;
     socket_.close(ec);
   }
@@ -230,14 +253,19 @@ class Session {
  private:
   enum class Phase { kIdle, kReading, kHandling, kWriting, kLingering };
   enum class Read { kRequest, kClosed, kRefused };
+  enum class Sent { kWhole, kAnswered, kClosed, kRefused };
 
   Awaitable<Read> read_request();
   Awaitable<bool> fill_buffer();
-  Awaitable<HttpResponse> answer();
+  Awaitable<std::optional<HttpResponse>> answer();
+  Awaitable<Sent> send_body(BodySink& sink, const Pending& pending);
+  Awaitable<bool> write_source(BodySource& source, bool chunked);
+  Awaitable<void> write_refusal();
   Awaitable<bool> write(HttpResponse response, bool close);
   Awaitable<bool> write_all(std::string_view head, std::string_view body);
   Awaitable<void> linger();
   bool feed();
+  bool begin_body();
   void set_phase(Phase phase);
   HttpRequest make_request();
   void account(uint64_t bytes);
@@ -267,6 +295,8 @@ class Session {
   std::string refused_message_;
   bool timed_out_ = false;
   bool continued_ = false;  // "100 Continue" was sent
+  bool head_seen_ = false;  // of this request
+  bool streaming_ = false;  // this request's body or its answer's
 };
 
 void Session::acquire_buffer() {
@@ -323,6 +353,27 @@ void Session::refuse_parse(const error_code& ec) {
   }
 }
 
+// Once a request's head is there; false when the request is refused.
+bool Session::begin_body() {
+  head_seen_ = true;
+  if (parser().get().version() == 11 && parser().get().count(http::field::host) != 1) {
+    refuse(400, "an HTTP/1.1 request must name its Host once");
+    return false;
+  }
+  parser().eager(true);
+  const http::verb verb = parser().get().method();
+  if (!parser().is_done() && verb == http::verb::post) {
+    const auto target = parser().get().target();
+    streaming_ = server_.handler.streams("POST", {target.data(), target.size()});
+  }
+  if (streaming_) return true;
+  parser().body_limit(server_.options.body_bytes_max);
+  const boost::optional<uint64_t> length = parser().content_length();
+  if (!length || *length <= server_.options.body_bytes_max) return true;
+  refuse_parse(http::error::body_limit);
+  return false;
+}
+
 // Gives buffered bytes to the parser; false when the request is refused.
 bool Session::feed() {
   while (buffered() && !parser().is_done()) {
@@ -334,13 +385,13 @@ bool Session::feed() {
       refuse_parse(ec);
       return false;
     }
+    if (!head_seen_ && parser().is_header_done()) {
+      if (!begin_body()) return false;
+      if (streaming_) return true;
+    }
     if (used == 0) break;
   }
   if (!parser().is_header_done()) return true;
-  if (parser().get().version() == 11 && parser().get().count(http::field::host) != 1) {
-    refuse(400, "an HTTP/1.1 request must name its Host once");
-    return false;
-  }
   account(parser().get().body().size());
   if (accounted_ == 0 || server_.inflight_bytes.load(std::memory_order_relaxed) <=
                              server_.options.inflight_bytes_max) {
@@ -378,14 +429,15 @@ Awaitable<bool> Session::fill_buffer() {
 Awaitable<Session::Read> Session::read_request() {
   account(0);
   parser_.emplace();
-  parser().eager(true);
   parser().header_limit(static_cast<uint32_t>(server_.options.header_bytes_max));
-  parser().body_limit(server_.options.body_bytes_max);
+  parser().body_limit(boost::none);  // begin_body() sets one
   continued_ = false;
+  head_seen_ = false;
+  streaming_ = false;
   set_phase(buffered() ? Phase::kReading : Phase::kIdle);
   for (;;) {
     if (!feed()) co_return Read::kRefused;
-    if (parser().is_done()) co_return Read::kRequest;
+    if (parser().is_done() || streaming_) co_return Read::kRequest;
     if (wants_continue()) {
       continued_ = true;
       if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", {})) co_return Read::kClosed;
@@ -414,22 +466,61 @@ HttpRequest Session::make_request() {
   if (const auto found = message.find("X-Namespace"); found != message.end()) {
     request.namespace_header = std::string_view(found->value().data(), found->value().size());
   }
-  request.body = std::move(message.body());
+  if (!streaming_) request.body = std::move(message.body());
   return request;
 }
 
-Awaitable<HttpResponse> Session::answer() {
+// Nothing when the connection is over; with refused_status_ set, the request is refused.
+Awaitable<std::optional<HttpResponse>> Session::answer() {
   set_phase(Phase::kHandling);
   const auto pending = std::make_shared<Pending>();
   const IoExecutor executor = thread_.io.get_executor();
-  server_.handler.handle(make_request(), [pending, executor](HttpResponse response) {
-    pending->response = std::move(response);
-    if (pending->state.exchange(Pending::kAnswered) == Pending::kWaiting) {
-      asio::post(executor, std::move(pending->resume));
-    }
-  });
-  if (pending->state.load() != Pending::kAnswered) co_await wait_for_reply(pending, executor);
+  refused_status_ = 0;
+  const std::shared_ptr<BodySink> sink =
+      server_.handler.handle(make_request(), [pending, executor](HttpResponse response) {
+        pending->response = std::move(response);
+        pending->answered.open(executor);
+      });
+  if (sink != nullptr) {
+    const Sent sent = co_await send_body(*sink, *pending);
+    if (sent == Sent::kClosed || sent == Sent::kRefused) co_return std::nullopt;
+  }
+  if (!pending->answered.is_open())
+    co_await wait_for(std::shared_ptr<Gate>(pending, &pending->answered), executor);
   co_return std::move(pending->response);
+}
+
+// Hands a request's body over as it comes, a piece at a time, until it is whole or answered.
+Awaitable<Session::Sent> Session::send_body(BodySink& sink, const Pending& pending) {
+  const IoExecutor executor = thread_.io.get_executor();
+  while (!pending.answered.is_open()) {
+    if (!feed()) co_return Sent::kRefused;
+    std::string part = std::exchange(parser().get().body(), {});
+    if (!part.empty()) {
+      const auto more = std::make_shared<Gate>();
+      sink.write(std::move(part), [more, executor] { more->open(executor); });
+      if (!more->is_open()) co_await wait_for(more, executor);
+      continue;
+    }
+    if (parser().is_done()) {
+      sink.end();
+      co_return Sent::kWhole;
+    }
+    if (wants_continue()) {
+      continued_ = true;
+      if (!co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", {})) co_return Sent::kClosed;
+    }
+    set_phase(Phase::kReading);
+    const bool alive = co_await fill_buffer();
+    set_phase(Phase::kHandling);
+    if (!alive && timed_out_) {
+      refuse(408, "nothing of the request's body came within request_seconds_max (" +
+                      std::to_string(server_.options.request_seconds_max) + " s)");
+      co_return Sent::kRefused;
+    }
+    if (!alive) co_return Sent::kClosed;
+  }
+  co_return Sent::kAnswered;
 }
 
 Awaitable<bool> Session::write_all(std::string_view head, std::string_view body) {
@@ -450,8 +541,35 @@ Awaitable<bool> Session::write(HttpResponse response, bool close) {
   const bool parsed = parser().is_header_done();
   const std::string head = response_head(response, close, parsed && parser().get().version() == 10);
   const bool without_body = parsed && parser().get().method() == http::verb::head;
+  if (response.source != nullptr && !without_body) {
+    if (!co_await write_all(head, {})) co_return false;
+    co_return co_await write_source(*response.source, parser().get().version() == 11);
+  }
   co_return co_await write_all(head,
                                without_body ? std::string_view() : std::string_view(response.body));
+}
+
+// Sends an answer while it is made. When that fails the connection ends without the last chunk, so
+// that the peer knows.
+Awaitable<bool> Session::write_source(BodySource& source, bool chunked) {
+  streaming_ = true;
+  for (;;) {
+    Result<std::optional<std::string>> piece = source.next();
+    if (!piece.ok()) co_return false;
+    if (!*piece) break;
+    std::string& bytes = **piece;
+    if (bytes.empty()) {  // others get their turn
+      co_await asio::post(thread_.io.get_executor(), UseAwaitable{});
+      continue;
+    }
+    std::string size;
+    if (chunked) {
+      size = hex(bytes.size()) + "\r\n";
+      bytes += "\r\n";
+    }
+    if (!co_await write_all(size, bytes)) co_return false;
+  }
+  co_return !chunked || co_await write_all("0\r\n\r\n", {});
 }
 
 // Reads on until the peer has seen the answer: closing with unread bytes would reset the
@@ -466,22 +584,27 @@ Awaitable<void> Session::linger() {
     buffer_->clear();
 }
 
+Awaitable<void> Session::write_refusal() {
+  HttpResponse refusal = server_.handler.refuse(refused_status_, refused_message_);
+  if (refused_status_ == 503) refusal.headers += "Retry-After: 1\r\n";
+  timed_out_ = false;
+  if (co_await write(std::move(refusal), true)) co_await linger();
+}
+
 Awaitable<void> Session::run() {
   for (;;) {
     const Read read = co_await read_request();
     if (read == Read::kClosed) co_return;
-    if (read == Read::kRefused) {
-      HttpResponse refusal = server_.handler.refuse(refused_status_, refused_message_);
-      if (refused_status_ == 503) refusal.headers += "Retry-After: 1\r\n";
-      timed_out_ = false;
-      if (co_await write(std::move(refusal), true)) co_await linger();
-      co_return;
-    }
-    HttpResponse response = co_await answer();
-    const bool close = !parser().get().keep_alive() || server_.draining();
-    if (!co_await write(std::move(response), close)) co_return;
+    if (read == Read::kRefused) co_return co_await write_refusal();
+    std::optional<HttpResponse> response = co_await answer();
+    if (!response && refused_status_ != 0) co_return co_await write_refusal();
+    if (!response) co_return;
+    const bool cut = !parser().is_done();  // answered before all of the body came
+    const bool until_end = response->source != nullptr && parser().get().version() == 10;
+    const bool close = !parser().get().keep_alive() || server_.draining() || cut || until_end;
+    if (!co_await write(*std::move(response), close)) co_return;
     if (close) {
-      if (buffered()) co_await linger();
+      if (buffered() || cut) co_await linger();
       co_return;
     }
   }

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/streams.h"
 #include "base/status.h"
 
 namespace ferres {
@@ -39,7 +40,7 @@ struct HttpRequest {
   std::optional<std::string_view> origin;
   std::optional<std::string_view> namespace_header;
   std::optional<std::string_view> preflight_method;  // Access-Control-Request-Method
-  std::string body;
+  std::string body;                                  // empty when it is streamed
 };
 
 struct HttpResponse {
@@ -47,14 +48,19 @@ struct HttpResponse {
   std::string_view content_type = "application/json";
   std::string headers;  // further lines, each ending with CRLF
   std::string body;
+  std::shared_ptr<BodySource> source = {};  // in place of body
 };
 
 class HttpHandler {
  public:
   using Reply = std::function<void(HttpResponse)>;
   virtual ~HttpHandler() = default;
-  /// Calls reply exactly once, at once or later, from any thread.
-  virtual void handle(HttpRequest request, Reply reply) = 0;
+  /// Whether the body of such a request goes to a sink while it arrives; it may be of any length.
+  virtual bool streams(std::string_view method, std::string_view target) const = 0;
+  /// Calls reply exactly once, at once or later, from any thread. Returns what takes the body of a
+  /// request that streams; nothing when it was answered without. When the client goes away first,
+  /// the sink is dropped, and then no reply is needed.
+  virtual std::shared_ptr<BodySink> handle(HttpRequest request, Reply reply) = 0;
   /// The answer to what the transport itself refuses (malformed, too large, too slow).
   virtual HttpResponse refuse(int status, std::string_view message) = 0;
 };

@@ -1,6 +1,8 @@
 // The transport against a raw socket: framing, limits, closing, replies from other threads.
 #include "server/http.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "base/executor.h"
@@ -10,12 +12,53 @@
 namespace ferres {
 namespace {
 
+/// Takes a body and answers with how much it was, or at once when there is a '!' in it.
+class CountingSink : public BodySink {
+ public:
+  explicit CountingSink(HttpHandler::Reply reply) : reply_(std::move(reply)) {}
+  void write(std::string bytes, std::function<void()> more) override {
+    bytes_ += bytes.size();
+    if (bytes.find('!') != std::string::npos) answer("enough");
+    more();
+  }
+  void end() override { answer("took " + std::to_string(bytes_)); }
+
+ private:
+  void answer(std::string text) {
+    reply_({.status = 200, .content_type = "text/plain", .headers = {}, .body = std::move(text)});
+  }
+  const HttpHandler::Reply reply_;
+  size_t bytes_ = 0;
+};
+
+/// Three pieces with an empty one among them; cut after the first when told so.
+class ThreePieces : public BodySource {
+ public:
+  explicit ThreePieces(bool cut) : cut_(cut) {}
+  Result<std::optional<std::string>> next() override {
+    static constexpr std::array<std::string_view, 3> kPieces = {"first ", "", "last"};
+    if (at_ == kPieces.size()) return std::optional<std::string>();
+    if (cut_ && at_ == 1) return Status(Code::kIo, "cut");
+    return std::optional<std::string>(kPieces[at_++]);
+  }
+
+ private:
+  const bool cut_;
+  size_t at_ = 0;
+};
+
 // Answers with what it was asked; "/later" from another thread, "/held" when released.
 class EchoHandler final : public HttpHandler {
  public:
-  void handle(HttpRequest request, Reply reply) override {
+  bool streams(std::string_view, std::string_view target) const override {
+    return target == "/sink";
+  }
+  std::shared_ptr<BodySink> handle(HttpRequest request, Reply reply) override {
+    if (request.target == "/sink") return std::make_shared<CountingSink>(std::move(reply));
     HttpResponse response;
     response.content_type = "text/plain";
+    if (request.target == "/source" || request.target == "/cut")
+      response.source = std::make_shared<ThreePieces>(request.target == "/cut");
     response.body = std::string(request.method) + " " + std::string(request.target) + " " +
                     std::to_string(request.body.size()) + " " + request.body.substr(0, 64);
     if (request.target == "/held") {
@@ -27,6 +70,7 @@ class EchoHandler final : public HttpHandler {
     } else {
       reply(std::move(response));
     }
+    return nullptr;
   }
   HttpResponse refuse(int status, std::string_view message) override {
     return {.status = status,
@@ -134,6 +178,77 @@ TEST_F(HttpTest, ChunkedBodiesAreJoined) {
   EXPECT_EQ(body_of(client.ask("POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                                "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")),
             "POST /c 5 abcde");
+}
+
+TEST_F(HttpTest, StreamedRequestBodiesMayBeOfAnyLength) {
+  start();
+  TestClient client(server_->port());
+  const size_t bytes = 3 << 20;  // body_bytes_max is 1 MiB
+  client.send("POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) +
+              "\r\n\r\n");
+  ASSERT_TRUE(client.send(std::string(bytes, 'x')));
+  EXPECT_EQ(body_of(client.receive()), "took " + std::to_string(bytes));
+  const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
+  client.send("POST /sink HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(client.send(chunk));
+  EXPECT_EQ(body_of(client.ask("0\r\n\r\n")), "took " + std::to_string(40 * 0x10000));
+  EXPECT_EQ(body_of(client.ask("POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")),
+            "took 0");
+  EXPECT_EQ(body_of(client.ask("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")), "GET /a 0 ");
+}
+
+TEST_F(HttpTest, AStreamedRequestIsToldToContinue) {
+  start();
+  TestClient client(server_->port());
+  EXPECT_EQ(client.ask("POST /sink HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                       "Content-Length: 3\r\n\r\n"),
+            "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(body_of(client.ask("abc")), "took 3");
+}
+
+TEST_F(HttpTest, AStreamedRequestThatIsAnsweredEarlyIsTheLast) {
+  start();
+  TestClient client(server_->port());
+  const std::string response =
+      client.ask("POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc!");
+  EXPECT_EQ(body_of(response), "enough");
+  EXPECT_NE(response.find("Connection: close"), std::string::npos);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(HttpTest, AStreamedRequestThatIsNoHttpIsRefused) {
+  start();
+  TestClient client(server_->port());
+  const std::string response =
+      client.ask("POST /sink HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+  EXPECT_TRUE(response.starts_with("HTTP/1.1 400 ")) << response;
+}
+
+TEST_F(HttpTest, StreamedAnswersComeInChunksAndTheConnectionGoesOn) {
+  start();
+  TestClient client(server_->port());
+  client.send("GET /source HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string head = client.receive();
+  EXPECT_EQ(head,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const std::string rest = client.receive();
+  EXPECT_TRUE(rest.starts_with("6\r\nfirst \r\n4\r\nlast\r\n0\r\n\r\n")) << rest;
+}
+
+TEST_F(HttpTest, AStreamedAnswerThatFailsIsCut) {
+  start();
+  TestClient client(server_->port());
+  client.ask("GET /cut HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.receive(), "");  // closed before an end
+}
+
+TEST_F(HttpTest, AnOldClientGetsAStreamedAnswerToTheEndOfTheConnection) {
+  start();
+  TestClient client(server_->port());
+  const std::string head = client.ask("GET /source HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_EQ(head.find("chunked"), std::string::npos);
+  EXPECT_NE(head.find("Connection: close"), std::string::npos);
 }
 
 TEST_F(HttpTest, RepliesMayComeFromAnotherThread) {

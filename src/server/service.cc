@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "api/errors.h"
@@ -16,17 +17,33 @@ HttpResponse to_response(Answer answer, std::string headers) {
   return {.status = answer.status,
           .content_type = answer.content_type,
           .headers = std::move(headers),
-          .body = std::move(answer.body)};
+          .body = std::move(answer.body),
+          .source = std::move(answer.source)};
 }
 
-bool is_json(std::optional<std::string_view> content_type) {
+bool same_word(std::string_view sent, std::string_view lower) {
+  return std::equal(sent.begin(), sent.end(), lower.begin(), lower.end(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+}
+
+/// What a request with a body must say that it is. None of these can be sent by a page of another
+/// origin without a preflight.
+std::span<const std::string_view> content_types(Body body) {
+  static constexpr std::array<std::string_view, 1> kJson = {"application/json"};
+  static constexpr std::array<std::string_view, 4> kLines = {
+      "application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json"};
+  if (body == Body::kNone) return {};
+  return body == Body::kJson ? std::span<const std::string_view>(kJson) : kLines;
+}
+
+bool is_one_of(std::optional<std::string_view> content_type,
+               std::span<const std::string_view> types) {
   if (!content_type) return false;
   std::string_view type = content_type->substr(0, content_type->find(';'));
   while (type.ends_with(' '))
     type.remove_suffix(1);
-  constexpr std::string_view kJson = "application/json";
-  return std::equal(type.begin(), type.end(), kJson.begin(), kJson.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  return std::any_of(types.begin(), types.end(),
+                     [type](std::string_view one) { return same_word(type, one); });
 }
 
 MetricLabels request_labels(const Operation& operation) {
@@ -91,19 +108,27 @@ std::optional<Answer> Service::refusal(const HttpRequest& request, const Operati
                                                      std::string(role_name(principal.role)) +
                                                      " may not " + std::string(operation.name)));
   }
-  if (operation.body == Body::kJson && !is_json(request.content_type)) {
-    return error_answer(415, "invalid_payload",
-                        "this request needs the header 'Content-Type: application/json'");
+  const auto types = content_types(operation.body);
+  if (!types.empty() && !is_one_of(request.content_type, types)) {
+    return error_answer(
+        415, "invalid_payload",
+        "this request needs the header 'Content-Type: " + std::string(types.front()) + "'");
   }
   return std::nullopt;
 }
 
-void Service::handle(HttpRequest request, Reply reply) {
+bool Service::streams(std::string_view method, std::string_view target) const {
+  std::string allowed;
+  const Result<Route> route = router_.route(method, target, &allowed);
+  return route.ok() && route->operation->body == Body::kLines;
+}
+
+std::shared_ptr<BodySink> Service::handle(HttpRequest request, Reply reply) {
   const uint64_t started = context_.clock.monotonic_nanos();
   std::string headers = request.origin ? cors_.headers(*request.origin) : std::string();
   if (request.method == "OPTIONS" && request.origin && request.preflight_method) {
     reply(to_response({.status = 204, .body = {}}, cors_.preflight_headers(*request.origin)));
-    return;
+    return nullptr;
   }
   std::string allowed;
   Result<Route> route = router_.route(request.method, request.target, &allowed);
@@ -115,14 +140,14 @@ void Service::handle(HttpRequest request, Reply reply) {
     if (!allowed.empty()) headers += "Allow: " + allowed + "\r\n";
     count_unmatched(answer.status);
     reply(to_response(std::move(answer), std::move(headers)));
-    return;
+    return nullptr;
   }
   const Operation& operation = *route->operation;
   Call call;
   if (auto refused = refusal(request, operation, call.principal, headers)) {
     count(operation, refused->status, 0);
     reply(to_response(*std::move(refused), std::move(headers)));
-    return;
+    return nullptr;
   }
   call.collection = std::move(route->collection);
   call.item = std::move(route->item);
@@ -140,6 +165,7 @@ void Service::handle(HttpRequest request, Reply reply) {
                           {{"operation", operation.name}, {"status", answer.status}, {"ms", ms}});
                       reply(to_response(std::move(answer), std::move(headers)));
                     });
+  return std::move(call.sink);
 }
 
 }  // namespace ferres

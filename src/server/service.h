@@ -17,7 +17,8 @@ class Service final : public HttpHandler {
   /// Context and keys outlive the service.
   Service(Context& context, const ApiKeys& keys, Cors cors);
 
-  void handle(HttpRequest request, Reply reply) override;
+  bool streams(std::string_view method, std::string_view target) const override;
+  std::shared_ptr<BodySink> handle(HttpRequest request, Reply reply) override;
   HttpResponse refuse(int status, std::string_view message) override;
 
  private:
