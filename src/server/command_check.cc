@@ -4,12 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "api/json_writer.h"
 #include "base/logging.h"
 #include "db/check.h"
 #include "server/commands.h"
+#include "server/progress_line.h"
 #include "server/serve.h"
 #include "server/settings.h"
 
@@ -62,24 +62,6 @@ Result<CheckArguments> parse(const CommandLine& line) {
   return arguments;
 }
 
-/// A line on the terminal that is written over.
-class ProgressLine {
- public:
-  void show(uint64_t done, uint64_t total) {
-    const uint64_t percent = total == 0 ? 100 : std::min<uint64_t>(100, done * 100 / total);
-    if (percent == shown_) return;
-    shown_ = percent;
-    fmt::print(stderr, "\rchecked {}% of {} MiB ", percent, total >> 20);
-    std::fflush(stderr);
-  }
-  void clear() const {
-    if (shown_ <= 100) fmt::print(stderr, "\r\x1b[K");
-  }
-
- private:
-  uint64_t shown_ = 101;
-};
-
 std::string as_json(const CheckReport& report) {
   JsonWriter json;
   json.begin_object().field("sound", report.sound()).key("collections").begin_array();
@@ -130,12 +112,10 @@ int run_check_command(const CommandLine& line) {
   Result<CheckArguments> arguments = parse(line);
   if (!arguments.ok()) return refuse(arguments.error().message());
   if (arguments->helped) return kSound;
-  ProgressLine progress;
-  if (isatty(STDERR_FILENO) == 1) {
-    arguments->check.progress = [&progress](uint64_t done, uint64_t total) {
-      progress.show(done, total);
-    };
-  }
+  ProgressLine progress("checked");
+  arguments->check.progress = [&progress](uint64_t done, uint64_t total) {
+    progress.show(done, total);
+  };
   const Result<CheckReport> report = check_database(posix_files(), arguments->check);
   progress.clear();
   if (!report.ok()) return refuse(report.error().message());

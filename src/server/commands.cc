@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::array kCommands = {
     Command{"check", "Look for damage in a data folder that no server has open", run_check_command},
+    Command{"export", "Write the points of a running server's collection as JSON lines",
+            run_export_command},
+    Command{"import", "Send points from a file of JSON lines to a running server",
+            run_import_command},
+    Command{"insert", "The same as import, with --from-file", run_insert_command},
 };
 
 }  // namespace

@@ -26,5 +26,8 @@ const Command* find_command(std::string_view name);
 
 // One file each.
 int run_check_command(const CommandLine& line);
+int run_export_command(const CommandLine& line);
+int run_import_command(const CommandLine& line);
+int run_insert_command(const CommandLine& line);
 
 }  // namespace ferres
