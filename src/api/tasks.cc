@@ -89,7 +89,7 @@ Result<Answer> list_tasks(Context& context, Call&) {
 }
 
 Result<Answer> cancel_task(Context& context, Call& call) {
-  const std::string& text = call.point_id;
+  const std::string& text = call.item;
   uint64_t id = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (ec != std::errc() || end != text.data() + text.size()) {

@@ -222,8 +222,10 @@ class CollectionChecker {
       const Partition& partition = *part->partition.load();
       audit(partition);
       if (isolated() && part->points != partition.live_points()) {
-        add(Kind::kDamage, {dir_, 0, "the count of namespace '" + part->place.ns.value_or("") +
-                                         "' is not that of its points"},
+        add(Kind::kDamage,
+            {dir_, 0,
+             "the count of namespace '" + part->place.ns.value_or("") +
+                 "' is not that of its points"},
             "All checksums are right, so this is a fault of the server: please report it.");
       }
       state->partitions->close_some(kOpenNamespaces);
@@ -268,9 +270,8 @@ class CollectionChecker {
                            "All checksums are right, so this is a fault of the server: please "
                            "report it. --repair removes the index, and the next start makes it "
                            "anew from the points.");
-    const auto newest =
-        std::find_if(page_files_.rbegin(), page_files_.rend(),
-                     [](const auto& file) { return is_index(file.second.family); });
+    const auto newest = std::find_if(page_files_.rbegin(), page_files_.rend(),
+                                     [](const auto& file) { return is_index(file.second.family); });
     if (newest == page_files_.rend()) return;
     finding.where.file = dir_ + "/" + newest->first;
     finding.removable = true;
@@ -357,8 +358,7 @@ class CollectionChecker {
     for (const std::string& name : names) {
       const std::string within = prefix + name;
       // Of a manifest that cannot be read, nobody knows which files it needs.
-      const bool unlisted =
-          page_file_number(name) && !page_files_.contains(within) && !unreadable_;
+      const bool unlisted = page_file_number(name) && !page_files_.contains(within) && !unreadable_;
       if (name.ends_with(".tmp") || unlisted) leftover(dir_ + "/" + within);
     }
     return {};

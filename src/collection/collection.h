@@ -103,9 +103,9 @@ struct StreamRequest {
 };
 
 /// The points that a collection had at one LSN, in no order. It reads the files of a checkpoint
-/// that it opens for itself, so it holds no guard and is in nobody's way, however slowly it is read;
-/// while it lives, history of isolated namespaces is not trimmed. One thread at a time; may outlive
-/// the collection.
+/// that it opens for itself, so it holds no guard and is in nobody's way, however slowly it is
+/// read; while it lives, history of isolated namespaces is not trimmed. One thread at a time; may
+/// outlive the collection.
 class PointStream {
  public:
   virtual ~PointStream() = default;

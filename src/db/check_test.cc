@@ -280,8 +280,10 @@ TEST_F(CheckTest, ARepairRemovesADamagedIndexAndTheStartMakesItAnew) {
   EXPECT_EQ(points_after_start(), 500u);
   EXPECT_TRUE(docs().get("p450", std::nullopt).ok());
   // A restore into another collection copies what that checkpoint has.
-  const RestoreRequest request{
-      .target = {.unix_micros = {}, .lsn = 5}, .collection = "docs", .as = "copy"};
+  RestoreRequest request;
+  request.target.lsn = 5;
+  request.collection = "docs";
+  request.as = "copy";
   const auto restored = database_->restore(request, nullptr);
   ASSERT_TRUE(restored.ok()) << restored.error().message();
   EXPECT_EQ(restored->restored.front().second.points, 500u);
