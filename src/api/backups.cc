@@ -35,9 +35,14 @@ void run_alone(Context& context, BackupWork work, const Reply& reply) {
                "it is")));
   }
   context.long_requests.submit([&context, work = std::move(work), reply] {
-    const uint64_t task = context.tasks.begin(work.kind, work.about);
+    const Result<uint64_t> begun = context.tasks.begin(work.kind, work.about, 1);
+    if (!begun.ok()) {
+      context.backing_up = false;
+      return reply(error_answer(begun.error()));
+    }
+    const uint64_t task = *begun;
     const auto answer = work.work([&context, task](uint64_t done, uint64_t total) -> Status {
-      context.tasks.progress(task, done, total);
+      TRY(context.tasks.progress(task, done, total));
       if (!context.stopping) return {};
       return {Code::kUnavailable, "the server is stopping"};
     });

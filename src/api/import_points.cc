@@ -167,9 +167,10 @@ void Import::resume_if_due() {
 
 void Import::take_line(std::string_view line) {
   ++line_;
-  if (std::exchange(too_long_, false))
+  if (std::exchange(too_long_, false)) {
     return line_failed(line_, {},
                        "a line of more than " + std::to_string(kLineBytesMax) + " bytes");
+  }
   if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
   PointInput point;
   const Result<bool> living = read_line(line, point);

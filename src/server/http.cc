@@ -556,8 +556,9 @@ Awaitable<bool> Session::write_source(BodySource& source, bool chunked) {
   for (;;) {
     Result<std::optional<std::string>> piece = source.next();
     if (!piece.ok()) co_return false;
-    if (!*piece) break;
-    std::string& bytes = **piece;
+    std::optional<std::string>& next = *piece;
+    if (!next) break;
+    std::string& bytes = *next;
     if (bytes.empty()) {  // others get their turn
       co_await asio::post(thread_.io.get_executor(), UseAwaitable{});
       continue;
