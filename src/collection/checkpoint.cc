@@ -95,6 +95,7 @@ void CollectionImpl::finish_checkpoint() {
   if (result->status.ok()) {
     partitions_->commit_checkpoint();
     checkpoint_lsn_ = result->manifest.lsn;
+    converted_ = false;
     moves_due_micros_ = 0;  // what it wrote has left memory
     if (!checkpoints_.empty() && checkpoints_.back().lsn == checkpoint_lsn_)
       checkpoints_.pop_back();

@@ -161,6 +161,7 @@ Status CollectionImpl::recover() {
   checkpoint.partitions->publish(last);
   if (checkpoint.partitions->isolated() != options_.isolate_namespaces) {
     TRY_ASSIGN(checkpoint.partitions, convert(state_source(), *checkpoint.partitions));
+    converted_ = true;
     unsaved_work_ = true;
     const MutexLock lock(mutex_);
     if (options_.background) ++checkpoints_wanted_;

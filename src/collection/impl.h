@@ -282,6 +282,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::vector<Manifest> checkpoints_;  // kept, ascending
   std::shared_ptr<Shrink> shrink_;     // while one runs; it needs the log
   uint64_t shrink_retry_micros_ = 0;   // not before this time after a failure
+  bool converted_ = false;             // since the last checkpoint: no manifest lists the files
   Lsn restored_lsn_ = 0;               // of the newest restore record since the last start
   bool checkpoint_running_ = false;
   bool forgetting_ = false;   // of the history only the newest checkpoint is kept

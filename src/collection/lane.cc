@@ -151,7 +151,10 @@ Status CollectionImpl::recover_log() {
   const Lsn visible = partitions_->visible_lsn();
   bool restored = false;
   Status status = log_->reopen(visible, [this, &restored](const LogRecord& record) -> Status {
-    restored = restored || static_cast<Op>(record.op) == Op::kRestore;
+    if (static_cast<Op>(record.op) == Op::kRestore) {
+      restored = true;
+      restored_lsn_ = record.lsn;
+    }
     if (restored) return {};
     TRY_ASSIGN([[maybe_unused]] const uint64_t count, partitions_->apply(record));
     partitions_->publish(record.lsn);

@@ -209,6 +209,21 @@ TEST_F(Namespaces, AreConvertedWhenTheFormIsAnother) {
   }
 }
 
+TEST_F(Namespaces, WhatWasConvertedIsNoGarbageBeforeACheckpointListsIt) {
+  config_.retention_days = 0;
+  options_.isolate_namespaces = false;
+  open();
+  put_tenants(5, 3);
+  close();
+  options_.isolate_namespaces = true;
+  options_.background = false;
+  open();
+  ASSERT_TRUE(collection_->trim().ok());
+  executor_->run_all();
+  EXPECT_EQ(count("tenant 3"), 3u);
+  EXPECT_EQ(count(), 15u);
+}
+
 TEST_F(Namespaces, AreListedWithTheirPoints) {
   for (const bool isolate : {true, false}) {
     options_.isolate_namespaces = isolate;

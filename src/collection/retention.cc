@@ -76,8 +76,9 @@ Status CollectionImpl::trim_history() {
   count_history();
   const MutexLock lock(history_mutex_);
   if (history_pins_ > 0 || checkpoints_.empty() || shrink_ != nullptr) return {};
-  // A start would need what led to the state that was restored.
-  if (restored_lsn_ > checkpoint_lsn_) return {};
+  // A start would need what led to the state that was restored; and of files that only the next
+  // manifest lists, some are closed.
+  if (restored_lsn_ > checkpoint_lsn_ || converted_) return {};
   const std::vector<Lsn> keep = checkpoints_to_keep();
   std::erase_if(checkpoints_, [&keep](const Manifest& checkpoint) {
     return std::find(keep.begin(), keep.end(), checkpoint.lsn) == keep.end();
