@@ -131,6 +131,12 @@ class Process(unittest.TestCase):
         self.ends_with(self.server(env={"PORT": "eighty"}), "eighty")
 
     def test_a_full_disk_refuses_writes_and_recovers(self):
+        self.fill_the_disk(reserve_bytes=1 << 20)
+
+    def test_a_disk_that_is_full_to_the_last_byte_refuses_writes_and_recovers(self):
+        self.fill_the_disk(reserve_bytes=0)
+
+    def fill_the_disk(self, reserve_bytes):
         disk = self.folder / "disk"
         disk.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)],
@@ -139,7 +145,8 @@ class Process(unittest.TestCase):
             self.skipTest("mounting a small tmpfs is not allowed here")
         self.addCleanup(subprocess.run, ["umount", "-l", str(disk)], check=False)
         (disk / "ballast").write_bytes(b"x" * (12 << 20))
-        server = self.server("disk/data", env={"FERRESDB_LOG_SEGMENT_BYTES": str(1 << 20)})
+        server = self.server("disk/data", env={"FERRESDB_LOG_SEGMENT_BYTES": str(1 << 20),
+                                             "FERRESDB_DISK_RESERVE_BYTES": str(reserve_bytes)})
         server.log_path = str(self.folder / "server.log")
         server.start()
         client = self.client(server)
