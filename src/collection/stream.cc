@@ -58,9 +58,10 @@ class CollectionImpl::CheckpointStream : public PointStream {
     return part == nullptr ? std::vector<std::shared_ptr<Part>>() : std::vector{part};
   }
 
-  /// Begins with parts_[part_]; the one before is closed.
+  /// Begins with parts_[part_]; the one before is closed. The one part that all share stays open:
+  /// its files may have lost their names.
   Status open_part() {
-    partitions_->close_some(0);
+    if (partitions_->isolated()) partitions_->close_some(0);
     TRY(partitions_->reach(*parts_[part_]));
     partition_ = parts_[part_]->partition.load();
     slots_ = partition_->slots_given();
