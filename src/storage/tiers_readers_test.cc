@@ -1,4 +1,6 @@
-// Readers beside pages that move between tiers, change and are checkpointed.
+// Readers beside pages that move between tiers, change and are checkpointed. Not for TSan, like the
+// readers of residency_test.cc: it takes a mapping that replaces another of the same bytes for a
+// write.
 #include <atomic>
 #include <cstring>
 #include <string>
@@ -31,7 +33,7 @@ void read_pages(const Arena& arena, uint64_t seed, const std::atomic<bool>& stop
   }
 }
 
-TEST(TiersThreads, ReadersSeeTheSameBytesInEveryTier) {
+TEST(TiersReaders, ReadersSeeTheSameBytesInEveryTier) {
   const std::string dir = fresh_dir("tiers_threads");
   auto store = PageStore::open(posix_files(), dir, {.family = "points"});
   ASSERT_TRUE(store.ok());
