@@ -8,6 +8,9 @@ namespace ferres {
 namespace {
 
 constexpr std::array kCommands = {
+    Command{"backup", "Back a data folder up to S3 that no server has open", run_backup_command},
+    Command{"backups", "List the backups of the bucket", run_backups_command},
+    Command{"restore-backup", "Bring collections back from a backup", run_restore_backup_command},
     Command{"check", "Look for damage in a data folder that no server has open", run_check_command},
     Command{"export", "Write the points of a running server's collection as JSON lines",
             run_export_command},

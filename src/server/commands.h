@@ -24,7 +24,10 @@ std::span<const Command> commands();
 /// Null when there is none of that name.
 const Command* find_command(std::string_view name);
 
-// One file each.
+// A file each, and one for backups.
+int run_backup_command(const CommandLine& line);
+int run_backups_command(const CommandLine& line);
+int run_restore_backup_command(const CommandLine& line);
 int run_check_command(const CommandLine& line);
 int run_export_command(const CommandLine& line);
 int run_import_command(const CommandLine& line);

@@ -7,7 +7,6 @@
 
 #include "base/files.h"
 #include "base/logging.h"
-#include "server/backup_command.h"
 #include "server/commands.h"
 #include "server/serve.h"
 #include "server/settings.h"
@@ -36,7 +35,6 @@ int run(int argc, char** argv) {
                                .environment = environment(),
                                .files = &posix_files(),
                                .version = std::string(kVersion)};
-  if (is_backup_command(sources)) return run_backup_command(sources);
   const Result<Invocation> invocation = read_settings(sources);
   if (!invocation.ok()) return fail(invocation.error());
   if (invocation->action == Invocation::Action::kPrintAndExit) {

@@ -298,7 +298,6 @@ std::string help_text(const CLI::App& app) {
   for (const Setting& setting : kSettings) {
     if (setting.secret) text += "  " + setting.env() + "  " + std::string(setting.help) + "\n";
   }
-  text += "Backups from the command line: ferresdb backup --help\n";
   text +=
       "A file config.toml holds the same names (port = 8080); the environment wins over the "
       "file, flags win over both.\n";
