@@ -4,7 +4,7 @@
 //   restore      100 k x 384 and 50 k more: back to the middle of those, to a correct search
 //   shrink       500 k x 384 without history, 90 % of them deleted: memory and files beside those
 //   of the rest alone collections  1 000 collections of 100 points: open, idle CPU, files, memory
-//   checkpoint   500 k x 384 under writes: write stalls and reads while it runs
+//   checkpoint   500 k x 384 under writes and searches: write stalls and searches while it runs
 //   ingest       searches alone and beside an ingest on the other CPU; takes a data set
 //   (wordnet384)
 // DIR is empty or not there; what the run put there is removed. Prints one JSON object.
@@ -272,12 +272,14 @@ JsonObject collections(const std::string& dir) {
 JsonObject checkpoint(const std::string& dir) {
   constexpr uint64_t kPoints = 500'000;
   CollectionOptions options;
-  options.background = false;
+  options.checkpoint_micros = ~uint64_t{0};
+  options.checkpoint_log_bytes = ~uint64_t{0};
   Process process(dir, options);
-  const auto collection = *process.database().create(config("c", kDim, "flat"));
+  const auto collection = *process.database().create(config("c", kDim, "auto"));
   fill(*collection, 0, kPoints, kDim);
+  collection->link_all().ignore();
   struct Latencies {
-    std::vector<double> writes, reads;
+    std::vector<double> writes, searches;
   };
   const auto measure = [&](const std::function<void()>& body) {
     Latencies found;
@@ -295,10 +297,11 @@ JsonObject checkpoint(const std::string& dir) {
     });
     std::thread reader([&] {
       for (uint64_t i = 0; !done; ++i) {
+        SearchRequest request;
+        request.vector = vector_of(i * 104729 % kPoints, kDim);
         const double start = wall_seconds();
-        (void)collection->get(std::to_string(i * 104729 % kPoints), std::nullopt).ok();
-        found.reads.push_back((wall_seconds() - start) * 1e3);
-        if (i % 64 == 0) let_run(1000);
+        CHECK(collection->search(request).ok());
+        found.searches.push_back((wall_seconds() - start) * 1e3);
       }
     });
     body();
@@ -312,9 +315,10 @@ JsonObject checkpoint(const std::string& dir) {
     json.number((when + "_write_ms_p50").c_str(), percentile(found.writes, 0.5));
     json.number((when + "_write_ms_p99").c_str(), percentile(found.writes, 0.99));
     json.number((when + "_write_ms_max").c_str(), percentile(found.writes, 1.0));
-    json.number((when + "_read_ms_p99").c_str(), percentile(found.reads, 0.99));
+    json.number((when + "_search_ms_p50").c_str(), percentile(found.searches, 0.5));
+    json.number((when + "_search_ms_p99").c_str(), percentile(found.searches, 0.99));
   };
-  report("idle", measure([] { let_run(5'000'000); }));
+  report("before", measure([] { let_run(10'000'000); }));
   double took = 0;
   report("checkpoint", measure([&] {
            const double start = wall_seconds();
