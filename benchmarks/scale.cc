@@ -143,16 +143,27 @@ JsonObject restore(const std::string& dir) {
   return json;
 }
 
+uint64_t bytes_below(const std::string& dir) {
+  uint64_t bytes = 0;
+  std::error_code gone;  // files come and go meanwhile
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir, gone)) {
+    const uint64_t size = entry.file_size(gone);
+    if (!gone && entry.is_regular_file(gone)) bytes += size;
+  }
+  return bytes;
+}
+
 struct Size {
   double memory_bytes;
   double file_bytes;
 };
 
-Size size_of(Collection& collection) {
+/// The files as they lie in the collection's folder, in force or not.
+Size size_of(Collection& collection, const std::string& dir) {
   const CollectionStats stats = collection.stats();
   return {static_cast<double>(stats.memory_bytes_vectors + stats.memory_bytes_index +
                               stats.memory_bytes_points + stats.memory_bytes_payload),
-          static_cast<double>(stats.disk_bytes)};
+          static_cast<double>(bytes_below(dir + "/collections/" + collection.config().name))};
 }
 
 JsonObject shrink(const std::string& dir) {
@@ -165,14 +176,14 @@ JsonObject shrink(const std::string& dir) {
   fill(*collection, 0, kAll, kDim);
   collection->link_all().ignore();
   CHECK(collection->checkpoint().ok());
-  const Size full = size_of(*collection);
+  const Size full = size_of(*collection, dir);
   forgetful = config("fresh", kDim, "auto");
   forgetful.retention_days = 0;
   const auto fresh = *process.database().create(forgetful);
   fill(*fresh, 0, kLeft, kDim);
   fresh->link_all().ignore();
   CHECK(fresh->checkpoint().ok());
-  const Size least = size_of(*fresh);
+  const Size least = size_of(*fresh, dir);
   for (uint64_t from = kLeft; from < kAll; from += kIdsPerDeleteMax) {
     DeleteRequest request;
     for (uint64_t i = from; i < from + kIdsPerDeleteMax; ++i)
@@ -180,12 +191,12 @@ JsonObject shrink(const std::string& dir) {
     CHECK(collection->remove(std::move(request)).ok());
   }
   const double start = wall_seconds();
-  Size size = size_of(*collection);
+  Size size = size_of(*collection, dir);
   double seconds = 0;
   while (seconds < 180 && (size.file_bytes > 1.1 * least.file_bytes ||
                            size.memory_bytes > 1.1 * least.memory_bytes)) {
     let_run(500'000);
-    size = size_of(*collection);
+    size = size_of(*collection, dir);
     seconds = wall_seconds() - start;
   }
   JsonObject json;
@@ -261,11 +272,7 @@ JsonObject collections(const std::string& dir) {
     ++handles;
   }
   json.integer("open_files", handles);
-  uint64_t bytes = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  json.integer("disk_bytes_per_collection", bytes / kCollections);
+  json.integer("disk_bytes_per_collection", bytes_below(dir) / kCollections);
   return json;
 }
 
