@@ -144,9 +144,7 @@ Status CollectionImpl::recover() {
                                  restored_lsn_ = record.lsn;
                                }
                                if (restored) return {};
-                               TRY_ASSIGN([[maybe_unused]] const uint64_t count,
-                                          checkpoint.partitions->apply(record));
-                               return {};
+                               return checkpoint.partitions->replay(record);
                              }));
   const Lsn last = log_->last_lsn();
   if (last < checkpoint.lsn) {

@@ -126,10 +126,7 @@ Result<std::shared_ptr<Partitions>> open_checkpoint(const StateSource& source, L
 
 /// What a record of a stretch does.
 Status follow(const StateSource& source, const LogRecord& record, Partitions& partitions) {
-  if (static_cast<Op>(record.op) != Op::kRestore) {
-    TRY_ASSIGN([[maybe_unused]] const uint64_t count, partitions.apply(record));
-    return {};
-  }
+  if (static_cast<Op>(record.op) != Op::kRestore) return partitions.replay(record);
   TRY_ASSIGN(const RestoreRecord restore, decode_restore(record.payload));
   StateSource beside = source;
   beside.isolated = partitions.isolated();

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kFolderBytesMax = 200;
 constexpr std::string_view kDefaultFolder = "_default";
+constexpr uint64_t kDeadInReplayMin = 64;
 
 bool is_plain(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -337,6 +338,21 @@ void Partitions::seal_dying() {
     part->unsealed = false;
   }
   unsealed_.clear();
+}
+
+Status Partitions::replay(const LogRecord& record) {
+  TRY_ASSIGN([[maybe_unused]] const uint64_t count, apply(record));
+  for (const Part* const part : unsealed_) {
+    Partition& partition = *part->partition.load();
+    // Unlinking has its price: where the log stays short beside the points, it waits.
+    if (partition.dying_points() < std::max(kDeadInReplayMin, partition.live_points() / 2))
+      continue;
+    partition.seal_dying();
+    while (partition.reclaim(kDeadInReplayMin) > 0) {
+    }
+  }
+  seal_dying();
+  return {};
 }
 
 Status Partitions::configure(const CollectionConfig& config) {

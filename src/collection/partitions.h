@@ -89,6 +89,9 @@ class Partitions {
   /// Applies one record to all views; visible once its LSN is published. Returns how many points
   /// were written or removed. Not full restore records: see collection/history.h.
   Result<uint64_t> apply(const LogRecord& record);
+  /// The same for a state that nobody reads yet: the dead are freed before they are many, so a long
+  /// log of the same points takes no more memory than those.
+  Status replay(const LogRecord& record);
   /// The points of a namespace become those that `from` has of it, born anew with the record. How
   /// many.
   Result<uint64_t> restore_namespace(std::string_view ns, Partitions& from,

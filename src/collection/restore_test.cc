@@ -90,6 +90,25 @@ class Restore : public testing::Test {
   std::shared_ptr<Collection> collection_;
 };
 
+TEST_F(Restore, ALongLogOfTheSamePointsTakesNoMoreMemoryThanThose) {
+  options_.checkpoint_micros = ~uint64_t{0};
+  options_.checkpoint_log_bytes = ~uint64_t{0};
+  open();
+  constexpr uint64_t kPoints = 1000;
+  put(0, kPoints);
+  const uint64_t least = collection_->stats().memory_bytes_vectors;
+  for (int version = 0; version < 30; ++version)
+    put(0, kPoints);
+  const Lsn newest = collection_->stats().lsn;
+  remove(0, kPoints);
+  ASSERT_TRUE(restore_to(newest).ok());
+  EXPECT_EQ(count(), kPoints);
+  EXPECT_LT(collection_->stats().memory_bytes_vectors, 8 * least);
+  reopen();
+  EXPECT_EQ(count(), kPoints);
+  EXPECT_LT(collection_->stats().memory_bytes_vectors, 8 * least);
+}
+
 TEST_F(Restore, MemoryAndFilesComeBackWhenMostPointsAreGone) {
   options_.shrink_slots_min = 1000;
   config_.retention_days = 0;
