@@ -1,47 +1,21 @@
 // Tests of a collection through its public face, on the real disk with a thread pool.
-#include "collection/collection.h"
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 
-#include <gtest/gtest.h>
-
 #include "base/mutex.h"
 #include "base/random.h"
 #include "collection/partition.h"
+#include "collection/test_collection.h"
 
 namespace ferres {
 namespace {
 
-class CollectionTest : public ::testing::Test {
+class CollectionTest : public CollectionFixture {
  protected:
-  CollectionTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_) {
-    dir_ = ::testing::TempDir() + "/collection_test_" + random_uuid();
-    executor_ = make_thread_pool(2);
-    config_.name = "docs";
-    config_.dimension = 4;
-    config_.metric = Metric::kEuclidean;
-    config_.uuid = "u";
-    open();
-  }
-  ~CollectionTest() override {
-    if (collection_) (void)collection_->close(false).ok();
-    collection_.reset();
-    executor_.reset();
-    (void)posix_files().remove_tree(dir_).ok();
-  }
-  void open() {
-    const Environment env{&posix_files(), executor_.get(), &clock_, &commit_clock_};
-    auto opened = Collection::open(env, dir_, config_, options_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void reopen(bool checkpoint) {
-    ASSERT_TRUE(collection_->close(checkpoint).ok());
-    collection_.reset();
-    open();
-  }
+  CollectionTest() : CollectionFixture(4) { open(); }
+  ~CollectionTest() override { close(); }
+  Executor* executor() override { return threads_.get(); }
   UpsertResult put(const std::string& id, std::vector<float> vector, std::string metadata = "{}",
                    std::optional<std::string> ns = std::nullopt,
                    std::optional<uint64_t> ttl = std::nullopt) {
@@ -70,19 +44,7 @@ class CollectionTest : public ::testing::Test {
       ids.push_back(hit.point.id);
     return ids;
   }
-  uint64_t count() {
-    ListRequest request;
-    request.count_only = true;
-    return collection_->list(request)->total;
-  }
-
-  std::string dir_;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  std::unique_ptr<Executor> executor_;
-  CollectionConfig config_;
-  CollectionOptions options_;
-  std::shared_ptr<Collection> collection_;
+  const std::unique_ptr<Executor> threads_ = make_thread_pool(2);
 };
 
 using Ids = std::vector<std::string>;

@@ -2,49 +2,21 @@
 // bringing a collection from one form into the other. What they answer, the sim tests compare.
 #include <set>
 
-#include <gtest/gtest.h>
-
 #include "base/random.h"
-#include "collection/collection.h"
 #include "collection/partitions.h"
+#include "collection/test_collection.h"
 
 namespace ferres {
 namespace {
 
-constexpr uint64_t kSecond = 1'000'000;
 constexpr uint32_t kDim = 16;
 
-class Namespaces : public testing::Test {
+class Namespaces : public CollectionFixture {
  protected:
-  Namespaces() : clock_(1'700'000'000 * kSecond), commit_clock_(clock_) {
-    dir_ = testing::TempDir() + "/namespaces_test_" + random_uuid();
-    executor_ = std::make_unique<ManualExecutor>(1);
-    config_.name = "docs";
-    config_.dimension = kDim;
-    config_.uuid = "u";
+  Namespaces() : CollectionFixture(kDim) {
     options_.isolate_namespaces = true;
     options_.open_partitions_max = 3;
     options_.flat_points_max = 20;
-  }
-  ~Namespaces() override {
-    close();
-    executor_.reset();
-    (void)posix_files().remove_tree(dir_).ok();
-  }
-  void open() {
-    const Environment env{&posix_files(), executor_.get(), &clock_, &commit_clock_};
-    auto opened = Collection::open(env, dir_, config_, options_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void close() {
-    if (collection_ == nullptr) return;
-    EXPECT_TRUE(collection_->close(true).ok());
-    collection_.reset();
-  }
-  void reopen() {
-    close();
-    open();
   }
   void put(const std::string& ns, int points) {
     UpsertRequest request;
@@ -61,20 +33,6 @@ class Namespaces : public testing::Test {
     for (int i = 0; i < tenants; ++i)
       put("tenant " + std::to_string(i), points);
   }
-  uint64_t count(const std::optional<std::string>& ns = {}) {
-    ListRequest request;
-    request.ns = ns;
-    request.count_only = true;
-    return collection_->list(request)->total;
-  }
-  /// What became due in so many seconds is done.
-  void pass_seconds(int seconds) {
-    for (int i = 0; i < seconds; ++i) {
-      clock_.advance_micros(kSecond);
-      executor_->advance_micros(kSecond);
-      executor_->run_all();
-    }
-  }
   uint64_t opened() { return collection_->stats().open_partitions; }
   std::vector<std::string> folders() {
     auto names = posix_files().list(dir_ + "/namespaces");
@@ -89,20 +47,13 @@ class Namespaces : public testing::Test {
     return files;
   }
 
-  std::string dir_;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  std::unique_ptr<ManualExecutor> executor_;
-  CollectionConfig config_;
-  CollectionOptions options_;
-  std::shared_ptr<Collection> collection_;
   Random random_{7};
 };
 
 TEST_F(Namespaces, OnlyWhatIsAskedForIsOpened) {
   open();
   put_tenants(10, 5);
-  reopen();
+  reopen(true);
   EXPECT_EQ(collection_->stats().points, 50u);
   EXPECT_EQ(opened(), 0u);
   EXPECT_EQ(count("tenant 4"), 5u);
@@ -136,7 +87,7 @@ TEST_F(Namespaces, ASearchWithoutOneMergesAll) {
   const auto isolated = collection_->search(request);
   ASSERT_TRUE(isolated.ok());
   options_.isolate_namespaces = false;
-  reopen();
+  reopen(true);
   const auto whole = collection_->search(request);
   ASSERT_TRUE(whole.ok());
   ASSERT_EQ(isolated->hits.size(), 25u);
@@ -164,7 +115,7 @@ TEST_F(Namespaces, ADroppedOneLeavesNoFiles) {
   pass_seconds(2);
   ASSERT_TRUE(collection_->checkpoint().ok());
   EXPECT_EQ(folders(), std::vector<std::string>({"tenant%202"}));
-  reopen();
+  reopen(true);
   EXPECT_EQ(count(), 5u);
 }
 
@@ -197,7 +148,7 @@ TEST_F(Namespaces, AreConvertedWhenTheFormIsAnother) {
   EXPECT_TRUE(folders().empty());
   for (const bool isolate : {true, false, true}) {
     options_.isolate_namespaces = isolate;
-    reopen();
+    reopen(true);
     EXPECT_EQ(count(), 216u);
     EXPECT_EQ(count("tenant 69"), 3u);
     EXPECT_EQ(count("_default"), 2u);
@@ -214,7 +165,7 @@ TEST_F(Namespaces, WhatWasConvertedIsNoGarbageBeforeACheckpointListsIt) {
   options_.isolate_namespaces = false;
   open();
   put_tenants(5, 3);
-  close();
+  close(true);
   options_.isolate_namespaces = true;
   options_.background = false;
   open();
@@ -239,7 +190,7 @@ TEST_F(Namespaces, AreListedWithTheirPoints) {
     EXPECT_EQ((*found)[0].points, 4u);
     EXPECT_EQ((*found)[1].ns, "a");
     EXPECT_EQ((*found)[2].points, 3u);
-    close();
+    close(true);
   }
 }
 

@@ -3,37 +3,19 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include "base/executor.h"
 #include "base/sim_files.h"
-#include "collection/collection.h"
+#include "collection/test_collection.h"
 #include "storage/manifest.h"
 
 namespace ferres {
 namespace {
 
-class FilteredCollection : public ::testing::Test {
+class FilteredCollection : public CollectionFixture {
  protected:
-  FilteredCollection() : files_(7), clock_(1'700'000'000'000'000), commit_clock_(clock_) {
-    config_.name = "docs";
-    config_.dimension = 4;
-    config_.metric = Metric::kEuclidean;
-    config_.uuid = "u";
+  FilteredCollection() : CollectionFixture(4, Disk::kSimulated) {
     options_.background = false;
-    open();
-  }
-  ~FilteredCollection() override { (void)collection_->close(false).ok(); }
-  void open() {
-    executor_ = std::make_unique<ManualExecutor>(1);
-    const Environment env{&files_, executor_.get(), &clock_, &commit_clock_};
-    auto opened = Collection::open(env, "docs", config_, options_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void reopen(bool checkpoint) {
-    ASSERT_TRUE(collection_->close(checkpoint).ok());
-    collection_.reset();
     open();
   }
   void put(int id, const std::string& metadata, std::optional<std::string> ns = std::nullopt) {
@@ -66,14 +48,6 @@ class FilteredCollection : public ::testing::Test {
     EXPECT_TRUE(result.ok());
     return result.ok() ? result->hits.size() : 0;
   }
-
-  SimFiles files_;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  std::unique_ptr<Executor> executor_;
-  CollectionConfig config_;
-  CollectionOptions options_;
-  std::shared_ptr<Collection> collection_;
 };
 
 TEST_F(FilteredCollection, FollowsUpdatesDeletionsAndRestarts) {
@@ -106,7 +80,7 @@ TEST_F(FilteredCollection, NamespacesAreSetsToo) {
 }
 
 TEST_F(FilteredCollection, ALimitThatIsTooSmallCostsTimeAndNoAnswer) {
-  ASSERT_TRUE(collection_->close(false).ok());
+  close();
   options_.payload_bytes_max = 20'000;
   open();
   ::testing::internal::CaptureStderr();
@@ -123,21 +97,20 @@ TEST_F(FilteredCollection, ALimitThatIsTooSmallCostsTimeAndNoAnswer) {
 TEST_F(FilteredCollection, AnIndexOfAnotherVersionIsFilledAgain) {
   for (int id = 0; id < 50; ++id)
     put(id, fmt::format(R"({{"n":{}}})", id % 5));
-  ASSERT_TRUE(collection_->close(true).ok());
-  collection_.reset();
-  const Lsn lsn = list_manifests(files_, "docs/checkpoints")->back();
-  Manifest manifest = *read_manifest(files_, "docs/checkpoints", lsn);
+  close(true);
+  const Lsn lsn = list_manifests(files_, dir_ + "/checkpoints")->back();
+  Manifest manifest = *read_manifest(files_, dir_ + "/checkpoints", lsn);
   StoreManifest& index = manifest.stores.at(1);
   ASSERT_EQ(index.family, "index");
   {
-    const auto store = *PageStore::open(files_, "docs", index);
+    const auto store = *PageStore::open(files_, dir_, index);
     Arena* const payload = *store->arena({.id = 4, .name = "payload"});
     *reinterpret_cast<uint32_t*>(payload->mutate(0, sizeof(uint32_t))) = 9999;
     store->begin_checkpoint();
     index = *store->write_checkpoint();
     store->commit_checkpoint();
   }
-  ASSERT_TRUE(write_manifest(files_, "docs/checkpoints", manifest).ok());
+  ASSERT_TRUE(write_manifest(files_, dir_ + "/checkpoints", manifest).ok());
   open();
   EXPECT_EQ(count(R"({"n":3})"), 10u);
   put(50, R"({"n":3})");

@@ -1,47 +1,19 @@
 // Going back and shrinking: what the sim tests do not see, for they run on one thread and without
 // time limits: memory and files that come back, history that is thinned out and given up.
-#include <gtest/gtest.h>
-
 #include "base/epoch.h"
 #include "base/random.h"
-#include "collection/collection.h"
+#include "collection/test_collection.h"
 #include "storage/manifest.h"
 
 namespace ferres {
 namespace {
 
-constexpr uint64_t kSecond = 1'000'000;
-constexpr uint64_t kDay = 86'400 * kSecond;
+constexpr uint64_t kDay = 86'400'000'000;
 constexpr uint32_t kDim = 64;
 
-class Restore : public testing::Test {
+class Restore : public CollectionFixture {
  protected:
-  Restore() : clock_(1'700'000'000 * kSecond), commit_clock_(clock_) {
-    dir_ = testing::TempDir() + "/restore_test_" + random_uuid();
-    executor_ = std::make_unique<ManualExecutor>(1);
-    config_.name = "docs";
-    config_.dimension = kDim;
-    config_.uuid = "u";
-  }
-  ~Restore() override {
-    if (collection_) {
-      EXPECT_TRUE(collection_->close(false).ok());
-    }
-    collection_.reset();
-    executor_.reset();
-    (void)posix_files().remove_tree(dir_).ok();
-  }
-  void open() {
-    const Environment env{&posix_files(), executor_.get(), &clock_, &commit_clock_};
-    auto opened = Collection::open(env, dir_, config_, options_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void reopen() {
-    ASSERT_TRUE(collection_->close(false).ok());
-    collection_.reset();
-    open();
-  }
+  Restore() : CollectionFixture(kDim) {}
   void put(uint64_t from, uint64_t to) {
     UpsertRequest request;
     for (uint64_t i = from; i < to; ++i) {
@@ -63,31 +35,16 @@ class Restore : public testing::Test {
   Result<RestoreResult> restore_to(Lsn lsn) {
     return collection_->restore({.unix_micros = {}, .lsn = lsn}, nullptr);
   }
-  uint64_t count() {
-    ListRequest request;
-    request.count_only = true;
-    return collection_->list(request)->total;
-  }
   std::vector<Lsn> checkpoints() { return *list_manifests(posix_files(), dir_ + "/checkpoints"); }
   /// Time passes for the collection until it is so; false when it does not become so.
   template <class Condition>
   bool becomes(Condition&& condition) {
-    for (int i = 0; i < 600 && !condition(); ++i) {
-      clock_.advance_micros(kSecond);
-      executor_->advance_micros(kSecond);
-      executor_->run_all();
-    }
+    for (int i = 0; i < 600 && !condition(); ++i)
+      pass_seconds(1);
     return condition();
   }
 
   Random random_{1};
-  std::string dir_;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  std::unique_ptr<ManualExecutor> executor_;
-  CollectionConfig config_;
-  CollectionOptions options_;
-  std::shared_ptr<Collection> collection_;
 };
 
 TEST_F(Restore, ALongLogOfTheSamePointsTakesNoMoreMemoryThanThose) {

@@ -2,41 +2,20 @@
 // that bring their own times.
 #include <map>
 
-#include <gtest/gtest.h>
-
 #include "base/random.h"
 #include "base/sim_files.h"
-#include "collection/collection.h"
+#include "collection/test_collection.h"
 
 namespace ferres {
 namespace {
 
 constexpr uint64_t kStartSeconds = 1'700'000'000;
 
-class StreamTest : public testing::Test {
+class StreamTest : public CollectionFixture {
  protected:
-  StreamTest() : files_(1), clock_(kStartSeconds * 1'000'000), commit_clock_(clock_) {
-    executor_ = std::make_unique<ManualExecutor>(1);
-    config_.name = "docs";
-    config_.dimension = 4;
-    config_.metric = Metric::kEuclidean;
-    config_.uuid = "u";
+  StreamTest() : CollectionFixture(4, Disk::kSimulated) {
     config_.retention_days = 0;  // files go as soon as they may
     open();
-  }
-  ~StreamTest() override { close(); }
-
-  void open() {
-    auto opened = Collection::open({&files_, executor_.get(), &clock_, &commit_clock_}, "/docs",
-                                   config_, options_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void close() {
-    if (collection_) {
-      EXPECT_TRUE(collection_->close(false).ok());
-    }
-    collection_.reset();
   }
   static PointInput point(size_t i, std::string metadata) {
     PointInput point;
@@ -75,14 +54,6 @@ class StreamTest : public testing::Test {
     }
     return points;
   }
-
-  SimFiles files_;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  std::unique_ptr<ManualExecutor> executor_;
-  CollectionConfig config_;
-  CollectionOptions options_;
-  std::shared_ptr<Collection> collection_;
 };
 
 TEST_F(StreamTest, GivesEveryPointOnceAsListDoes) {

@@ -8,12 +8,10 @@
 #include <string>
 #include <thread>
 
-#include <gtest/gtest.h>
-
 #include "base/epoch.h"
 #include "base/random.h"
 #include "base/sim_files.h"
-#include "collection/collection.h"
+#include "collection/test_collection.h"
 #include "filter/predicate.h"
 
 namespace ferres {
@@ -22,37 +20,20 @@ namespace {
 constexpr uint32_t kDim = 24;
 constexpr uint32_t kPoints = 3000;
 
-class SwitchTest : public ::testing::Test {
+class SwitchTest : public CollectionFixture {
  protected:
-  SwitchTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_) {
-    config_.name = "docs";
-    config_.dimension = kDim;
-    config_.metric = Metric::kEuclidean;
-    config_.uuid = "u";
+  SwitchTest() : CollectionFixture(kDim, Disk::kSimulated) {
     config_.index.m = 8;
     config_.index.ef_construction = 60;
+    options_.flat_points_max = 100;
     set_index("compact", R"("None")");
     open();
   }
-  ~SwitchTest() override { close(); }
 
   void set_index(const char* index, const char* quantization) {
     config_.index_sent = index;
     config_.quantization_json = quantization;
     EXPECT_TRUE(resolve_index(config_).ok());
-  }
-  void open() {
-    CollectionOptions options;
-    options.flat_points_max = 100;
-    options.background = background_;
-    auto opened =
-        Collection::open({&files_, &executor_, &clock_, &commit_clock_}, "/c", config_, options);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void close() {
-    if (collection_) collection_->close(false).ignore();
-    collection_.reset();
   }
   std::vector<float> vector() {
     std::vector<float> made(kDim);
@@ -141,15 +122,8 @@ class SwitchTest : public ::testing::Test {
   }
   bool building() { return collection_->stats().index_build_left.has_value(); }
 
-  SimFiles files_{1};
-  ManualExecutor executor_{1};
-  ManualClock clock_;
-  CommitClock commit_clock_;
   Random random_{20261126};
-  CollectionConfig config_;
-  bool background_ = true;
   std::map<std::string, std::vector<float>> points_;
-  std::shared_ptr<Collection> collection_;
 };
 
 TEST_F(SwitchTest, EveryIndexBecomesEveryOther) {
@@ -217,7 +191,6 @@ TEST_F(SwitchTest, WritesWhileItIsBuiltAreInBoth) {
 }
 
 TEST_F(SwitchTest, StopsAtAnyMomentAndIsBegunAgain) {
-  background_ = true;
   upsert(0, kPoints);
   ASSERT_TRUE(collection_->link_all().ok());
   ASSERT_TRUE(collection_->checkpoint().ok());
@@ -227,7 +200,7 @@ TEST_F(SwitchTest, StopsAtAnyMomentAndIsBegunAgain) {
   remove(5, 3);
   for (int steps : {0, 1, 2, 5, 20}) {
     for (int i = 0; i < steps; ++i)
-      executor_.run_one();
+      executor_->run_one();
     close();
     open();
     expect_found(10);
@@ -248,10 +221,10 @@ TEST_F(SwitchTest, TheLastWishCounts) {
   const CollectionConfig compact = config_;
   set_index("fast", R"({"RaBitQ":{"bits":8}})");
   collection_->configure(config_);
-  executor_.run_one();
+  executor_->run_one();
   EXPECT_TRUE(building());
   collection_->configure(compact);
-  executor_.run_one();
+  executor_->run_one();
   EXPECT_FALSE(building());
   expect_found();
   EXPECT_EQ(collection_->config().index_sent, "compact");
@@ -275,15 +248,15 @@ TEST_F(SwitchTest, SlotsThatWaitForTheirReadersAreNotLearntAgain) {
   began.get_future().wait();
   before.reset();
   upsert(kPoints, 1);
-  executor_.run_all();
+  executor_->run_all();
   set_index("fast", R"({"RaBitQ":{"bits":8}})");
   collection_->configure(config_);
-  executor_.run_one();
-  executor_.run_one();
+  executor_->run_one();
+  executor_->run_one();
   EXPECT_TRUE(building());
   may_end.set_value();
   reader.join();
-  executor_.run_all();
+  executor_->run_all();
   ASSERT_FALSE(building());
   UpsertRequest request;
   for (uint32_t i = 0; i < 100; ++i) {

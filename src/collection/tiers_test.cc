@@ -2,10 +2,8 @@
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "base/random.h"
-#include "collection/collection.h"
+#include "collection/test_collection.h"
 
 namespace ferres {
 namespace {
@@ -15,42 +13,24 @@ constexpr uint32_t kPoints = 4096;  // 256 on each of 16 pages
 constexpr uint64_t kHourMicros = 3'600'000'000;
 constexpr uint64_t kPage = 64 << 10;
 
-class TieredTest : public ::testing::Test {
+class TieredTest : public CollectionFixture {
  protected:
-  TieredTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_), executor_(7) {
-    dir_ = ::testing::TempDir() + "/tiers_test_" + random_uuid();
-    config_.name = "docs";
-    config_.dimension = kDim;
-    config_.metric = Metric::kEuclidean;
-    config_.uuid = "u";
+  TieredTest() : CollectionFixture(kDim) {
     config_.tiers.enabled = true;
+    options_.shrink_slots_min = 1 << 20;  // it would write all anew
+    options_.open_partitions_max = 4;
     EXPECT_TRUE(resolve_index(config_).ok());
     open();
   }
-  ~TieredTest() override {
-    close();
-    posix_files().remove_tree(dir_).ignore();
-  }
   void open() {
-    CollectionOptions options;
-    options.shrink_slots_min = 1 << 20;  // it would write all anew
-    options.isolate_namespaces = isolated_;
-    options.open_partitions_max = 4;
-    auto opened = Collection::open({&posix_files(), &executor_, &clock_, &commit_clock_}, dir_,
-                                   config_, options);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-    executor_.run_all();
-  }
-  void close() {
-    if (collection_) collection_->close(false).ignore();
-    collection_.reset();
+    CollectionFixture::open();
+    executor_->run_all();
   }
   /// Time passes for the clock, and a tick sees it.
   void advance(uint64_t micros) {
     clock_.advance_micros(micros);
-    executor_.advance_micros(1'000'000);
-    executor_.run_all();
+    executor_->advance_micros(1'000'000);
+    executor_->run_all();
   }
   static std::vector<float> vector(uint32_t i, uint32_t version = 0) {
     return std::vector<float>(kDim, static_cast<float>(i) + static_cast<float>(version) / 4);
@@ -85,14 +65,6 @@ class TieredTest : public ::testing::Test {
       ASSERT_EQ(point->vector, vector(i, version));
     }
   }
-
-  std::string dir_;
-  bool isolated_ = false;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  ManualExecutor executor_;
-  CollectionConfig config_;
-  std::shared_ptr<Collection> collection_;
 };
 
 TEST_F(TieredTest, IdlePointsGoWarmThenColdAndASearchBringsTheirPageBack) {
@@ -133,12 +105,12 @@ TEST_F(TieredTest, MovesComeWithTheIntervalAndThePolicyMayChange) {
   changed.tiers.hot_threshold_hours = 0;
   changed.tiers.warm_threshold_hours = 2;
   collection_->configure(changed);
-  executor_.run_all();
+  executor_->run_all();
   EXPECT_EQ(counts(), "0 256 3840");
   changed.tiers.hot_threshold_hours = changed.tiers.warm_threshold_hours = 1000;
   changed.tiers.hot_bytes_max = 3 * kPage;
   collection_->configure(changed);
-  executor_.run_all();
+  executor_->run_all();
   EXPECT_EQ(counts(), "768 3328 0");
   expect_vectors();
 }
@@ -148,17 +120,17 @@ TEST_F(TieredTest, WritesToColdPagesAndARestartLoseNothing) {
   advance(200 * kHourMicros);
   ASSERT_EQ(counts(), "0 0 4096");
   fill(0, kPoints, 1);
-  executor_.run_all();
+  executor_->run_all();
   expect_vectors(1);
   ASSERT_TRUE(collection_->checkpoint().ok());
   fill(0, kPoints, 2);  // in the log alone
-  executor_.run_all();
+  executor_->run_all();
   EXPECT_EQ(tiers().hot, kPoints);
   close();
   open();
   expect_vectors(2);
   ASSERT_TRUE(collection_->checkpoint().ok());
-  executor_.run_all();
+  executor_->run_all();
   advance(200 * kHourMicros);
   expect_vectors(2);
   EXPECT_EQ(counts(), "0 0 4096");
@@ -173,7 +145,7 @@ TEST_F(TieredTest, ARestoredCollectionHasTiersToo) {
   const Lsn before = collection_->stats().lsn;
   fill(0, kPoints, 1);
   ASSERT_TRUE(collection_->restore({.unix_micros = {}, .lsn = before}, nullptr).ok());
-  executor_.run_all();
+  executor_->run_all();
   expect_vectors();
   ASSERT_TRUE(collection_->checkpoint().ok());
   advance(0);
@@ -186,7 +158,7 @@ TEST_F(TieredTest, ARestoredCollectionHasTiersToo) {
 TEST_F(TieredTest, NamespacesOfTheirOwnShareWhatMayBeHot) {
   close();
   posix_files().remove_tree(dir_).ignore();
-  isolated_ = true;
+  options_.isolate_namespaces = true;
   config_.tiers.hot_bytes_max = 4 * kPage;
   open();
   for (const char* ns : {"a", "b"}) {
@@ -195,7 +167,7 @@ TEST_F(TieredTest, NamespacesOfTheirOwnShareWhatMayBeHot) {
       request.points.push_back({std::to_string(i), ns, vector(i), "{}", std::nullopt});
     ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
   }
-  executor_.run_all();
+  executor_->run_all();
   ASSERT_TRUE(collection_->checkpoint().ok());
   advance(0);
   EXPECT_EQ(counts(), "1024 1024 0");

@@ -3,10 +3,8 @@
 #include <cmath>
 #include <string>
 
-#include <gtest/gtest.h>
-
 #include "base/random.h"
-#include "collection/collection.h"
+#include "collection/test_collection.h"
 
 namespace ferres {
 namespace {
@@ -20,34 +18,14 @@ struct Place {
   float error;  // of a component in [0, 1]
 };
 
-class VectorPlaceTest : public ::testing::TestWithParam<Place> {
+class VectorPlaceTest : public CollectionFixture, public testing::WithParamInterface<Place> {
  protected:
-  VectorPlaceTest() : clock_(1'700'000'000'000'000), commit_clock_(clock_), executor_(7) {
-    dir_ = ::testing::TempDir() + "/vector_place_test_" + random_uuid();
-    config_.name = "docs";
-    config_.dimension = kDim;
-    config_.metric = Metric::kEuclidean;
-    config_.uuid = "u";
+  VectorPlaceTest() : CollectionFixture(kDim) {
     config_.quantization_json = R"({"RaBitQ":{"bits":4}})";
     config_.vectors = *parse_vector_place(GetParam().vectors, GetParam().precision);
+    options_.flat_points_max = 100;
     EXPECT_TRUE(resolve_index(config_).ok());
     open();
-  }
-  ~VectorPlaceTest() override {
-    close();
-    posix_files().remove_tree(dir_).ignore();
-  }
-  void open() {
-    CollectionOptions options;
-    options.flat_points_max = 100;
-    auto opened = Collection::open({&posix_files(), &executor_, &clock_, &commit_clock_}, dir_,
-                                   config_, options);
-    ASSERT_TRUE(opened.ok()) << opened.error().message();
-    collection_ = *std::move(opened);
-  }
-  void close() {
-    if (collection_) collection_->close(true).ignore();
-    collection_.reset();
   }
   std::vector<float> vector() {
     std::vector<float> made(kDim);
@@ -105,14 +83,8 @@ class VectorPlaceTest : public ::testing::TestWithParam<Place> {
     }
   }
 
-  std::string dir_;
-  ManualClock clock_;
-  CommitClock commit_clock_;
-  ManualExecutor executor_;
   Random random_{20261126};
-  CollectionConfig config_;
   std::vector<std::vector<float>> sent_;
-  std::shared_ptr<Collection> collection_;
 };
 
 TEST_P(VectorPlaceTest, FindsAndGivesBackWhatItKeeps) {
@@ -125,7 +97,7 @@ TEST_P(VectorPlaceTest, FindsAndGivesBackWhatItKeeps) {
   fill(kPoints / 2, kPoints);  // half of them replaced, half new
   expect_vectors();
   EXPECT_GT(recall(), 0.9);
-  close();
+  close(true);
   open();
   expect_vectors();
   EXPECT_GT(recall(), 0.9);
