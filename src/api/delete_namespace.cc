@@ -1,11 +1,27 @@
 // DELETE /api/v1/collections/{name}/namespaces/{ns} (API.md 16.2): all points of a namespace, by
 // one record. With ?purge=true they cannot be restored either: the log is the collection's, so all
 // its history up to now goes with them.
+#include <algorithm>
+
 #include "api/errors.h"
 #include "api/handlers.h"
 #include "api/json_writer.h"
 
 namespace ferres {
+namespace {
+
+/// What is purged cannot come back, of no namespace: a name that is not there is a mistake.
+Status check_there(Collection& collection, const std::string& ns) {
+  TRY_ASSIGN(const std::vector<NamespaceInfo> all, collection.namespaces());
+  const bool there =
+      std::any_of(all.begin(), all.end(), [&ns](const NamespaceInfo& one) { return one.ns == ns; });
+  if (there) return {};
+  return {Code::kNotFound, "the collection has no namespace '" + ns +
+                               "', and nothing was purged. retention_days 0 forgets the history of "
+                               "the whole collection"};
+}
+
+}  // namespace
 
 void delete_namespace(Context& context, Call& call, const Reply& reply) {
   const std::string* purge = call.parameter("purge");
@@ -16,6 +32,11 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
   const bool forget = purge != nullptr && *purge == "true";
   context.long_requests.submit(
       [collection = *std::move(collection), ns = call.item, forget, reply] {
+        if (const Status there = forget ? check_there(*collection, ns) : Status(); !there.ok()) {
+          return reply(there.code() == Code::kNotFound
+                           ? error_answer(404, "namespace_not_found", there.message())
+                           : error_answer(there));
+        }
         const auto dropped = collection->drop_namespace(ns);
         if (!dropped.ok()) return reply(error_answer(dropped.error()));
         if (forget) {

@@ -60,6 +60,9 @@ TEST_F(NamespacesTest, APurgedOneCannotBeRestored) {
   put("b", "1");
   EXPECT_EQ(call("delete_namespace", "", "a", {{"purge", "maybe"}}).status, 400);
   EXPECT_EQ(listed(), R"([{"namespace":"a","points":1},{"namespace":"b","points":1}])");
+  const Answer unknown = call("delete_namespace", "", "c", {{"purge", "true"}});
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(at(unknown, "/error"), R"("namespace_not_found")");
   const Answer purged = call("delete_namespace", "", "a", {{"purge", "true"}});
   EXPECT_EQ(at(purged, "/purged"), "true");
   EXPECT_EQ(call("restore", R"({"collection":"docs","lsn":2,"namespace":"a"})").status, 422);

@@ -184,6 +184,17 @@ class CollectionChecker {
 
   /// Makes the newest state and counts it.
   void check_state() {
+    if (base() < config_.origin_lsn) {
+      lost_ = true;
+      add(Kind::kDamage,
+          {manifest_dir_of(dir_), 0,
+           "the collection began with its checkpoint of LSN " + std::to_string(config_.origin_lsn) +
+               ", and neither that nor a newer one can be read"},
+          "The collection does not open. Restore it from a backup.");
+      return;
+    }
+    // One that began with a checkpoint and was not written to since has no log.
+    if (log_.last_lsn == 0) log_.last_lsn = config_.origin_lsn;
     check_.lsn = std::max(log_.last_lsn, base());
     const auto needed = std::find_if(log_.gaps.begin(), log_.gaps.end(),
                                      [&](const LogCheck::Gap& gap) { return gap.to > base(); });
@@ -358,7 +369,8 @@ class CollectionChecker {
     for (const std::string& name : names) {
       const std::string within = prefix + name;
       // Of a manifest that cannot be read, nobody knows which files it needs.
-      const bool unlisted = page_file_number(name) && !page_files_.contains(within) && !unreadable_;
+      const bool unlisted =
+          page_file_number(name) && !page_files_.contains(within) && !unreadable_ && !lost_;
       if (name.ends_with(".tmp") || unlisted) leftover(dir_ + "/" + within);
     }
     return {};
@@ -378,6 +390,7 @@ class CollectionChecker {
   std::set<Lsn> bad_;                  // checkpoints that cannot be used
   std::vector<BadPoints> bad_points_;  // why
   bool unreadable_ = false;            // one of the manifests
+  bool lost_ = false;                  // the checkpoint that the collection began with
   std::map<std::string, PageFile> page_files_;
   LogCheck log_;
   CollectionCheck check_;

@@ -129,9 +129,26 @@ CollectionImpl::CollectionImpl(const Environment& env, std::string dir, Collecti
 
 CollectionImpl::~CollectionImpl() = default;
 
+/// Checkpoints may be missing or damaged where the log reaches back far enough. Whether it does the
+/// log itself cannot tell when nothing is left of it.
+Status CollectionImpl::check_beginning(Lsn checkpoint_lsn) const {
+  if (checkpoint_lsn < config_.origin_lsn) {
+    return {Code::kCorruption, dir_ + ": the collection began with its checkpoint of LSN " +
+                                   std::to_string(config_.origin_lsn) +
+                                   ", and neither that nor a newer one can be read"};
+  }
+  if (checkpoint_lsn == config_.origin_lsn) return {};
+  TRY(env_.files->make_dirs(log_dir_of(dir_)));
+  TRY_ASSIGN(const std::vector<LogSegment> segments, list_log(*env_.files, log_dir_of(dir_)));
+  if (!segments.empty()) return {};
+  return {Code::kCorruption, log_dir_of(dir_) + ": the log is missing: there was one at LSN " +
+                                 std::to_string(checkpoint_lsn)};
+}
+
 Status CollectionImpl::recover() {
   TRY(env_.files->make_dirs(manifest_dir_of(dir_)));
   TRY_ASSIGN(OpenedCheckpoint checkpoint, open_newest_checkpoint(state_source()));
+  TRY(check_beginning(checkpoint.lsn));
   bool restored = false;
   LogOptions log_options;
   log_options.segment_bytes = options_.log_segment_bytes;

@@ -321,6 +321,7 @@ std::string encode_config(const CollectionConfig& config) {
   if (config.default_ttl_days) {
     json += fmt::format(",\"default_ttl_days\":{}", *config.default_ttl_days);
   }
+  if (config.origin_lsn != 0) json += fmt::format(",\"origin_lsn\":{}", config.origin_lsn);
   return json + "}";
 }
 
@@ -362,6 +363,7 @@ Result<CollectionConfig> decode_config(std::string_view json) {
   config.tiers = decode_tiers(root);
   config.retention_days = optional_field(root, "retention_days");
   config.default_ttl_days = optional_field(root, "default_ttl_days");
+  config.origin_lsn = number_field(root, "origin_lsn", 0);
   TRY(validate_config(config));
   return config;
 }

@@ -41,6 +41,9 @@ struct CollectionConfig {
   std::optional<uint32_t> default_ttl_days;
   std::string uuid;         // 32 hex digits, given at creation
   uint64_t created_at = 0;  // Unix seconds
+  /// The LSN of the checkpoint that the collection began with, as a copy or out of a backup: there
+  /// is no log from before. 0: it began empty.
+  Lsn origin_lsn = 0;
 };
 
 /// "Cosine", "DotProduct", "Euclidean".

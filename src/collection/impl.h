@@ -46,6 +46,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   ~CollectionImpl() override;
 
   /// Newest checkpoint, then the log's tail. On damage the object is kept, refusing everything.
+  Status check_beginning(Lsn checkpoint_lsn) const;
   Status recover();
 
   const CollectionConfig& config() const override { return *newest_config_.load(); }
@@ -141,6 +142,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool run_round();
   std::vector<PendingWrite> take_writes();
   Status commit(std::span<LogRecord> records);
+  void refuse_unprepared(std::vector<PendingWrite>& writes) const;
   uint64_t write_group(std::vector<PendingWrite>& writes);  // how many points it upserted
   bool maintain(uint64_t upserted);
   /// What a round finds.

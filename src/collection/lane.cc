@@ -115,7 +115,19 @@ Status CollectionImpl::commit(std::span<LogRecord> records) {
   return {Code::kUnavailable, "the write was not made durable: " + std::string(status.message())};
 }
 
+/// Answers those that cannot be applied now, and takes them out.
+void CollectionImpl::refuse_unprepared(std::vector<PendingWrite>& writes) const {
+  std::erase_if(writes, [this](const PendingWrite& write) {
+    const LogRecord record{0, 0, static_cast<uint8_t>(write.op), as_bytes(write.payload)};
+    Status status = partitions_->prepare(record);
+    if (status.ok()) return false;
+    write.done(std::move(status), 0, 0);
+    return true;
+  });
+}
+
 uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
+  refuse_unprepared(writes);
   std::vector<LogRecord> records;
   records.reserve(writes.size());
   for (const PendingWrite& write : writes)

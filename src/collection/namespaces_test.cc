@@ -160,6 +160,46 @@ TEST_F(Namespaces, AreConvertedWhenTheFormIsAnother) {
   }
 }
 
+// What cannot be opened concerns its namespace alone, and going back or dropping it is the remedy.
+TEST_F(Namespaces, ADamagedOneLeavesTheOthersAlone) {
+  for (const bool restore : {true, false}) {
+    open();
+    put("a", 3);
+    put("b", 3);
+    const Lsn whole = collection_->stats().lsn;
+    ASSERT_TRUE(collection_->checkpoint().ok());
+    put("b", 5);
+    close(true);
+    const std::string folder = dir_ + "/namespaces/b/";
+    std::string newest;
+    const std::vector<std::string> names = *files_.list(folder);
+    for (const std::string& name : names)
+      if (name.starts_with("points-")) newest = std::max(newest, name);
+    ASSERT_TRUE(write_file_atomic(files_, folder + newest, {}).ok());
+    open();
+    UpsertRequest write;
+    write.points.push_back({"x", "b", std::vector<float>(kDim, 1), "{}", {}});
+    EXPECT_EQ(collection_->upsert(write).error().code(), Code::kCorruption);
+    put("a", 4);
+    EXPECT_EQ(count("a"), 4u);
+    if (restore) {
+      const auto restored =
+          collection_->restore({.unix_micros = {}, .lsn = whole, .ns = "b"}, nullptr);
+      ASSERT_TRUE(restored.ok()) << restored.error().message();
+      EXPECT_EQ(count("b"), 3u);
+    } else {
+      ASSERT_TRUE(collection_->drop_namespace("b").ok());
+      EXPECT_EQ(count("b"), 0u);
+    }
+    EXPECT_TRUE(collection_->upsert(write).ok());
+    reopen(true);
+    EXPECT_EQ(count("b"), restore ? 4u : 1u);
+    EXPECT_EQ(count("a"), 4u);
+    close();
+    ASSERT_TRUE(files_.remove_tree(dir_).ok());
+  }
+}
+
 TEST_F(Namespaces, WhatWasConvertedIsNoGarbageBeforeACheckpointListsIt) {
   config_.retention_days = 0;
   options_.isolate_namespaces = false;

@@ -281,6 +281,17 @@ Result<uint64_t> Partitions::apply(const LogRecord& record) {
       record, [&](std::string_view ns, bool make) { return partition_of(ns, make, record); });
 }
 
+Status Partitions::prepare(const LogRecord& record) const {
+  // A drop takes a namespace away that cannot be opened, too.
+  if (!isolated() || static_cast<Op>(record.op) == Op::kDropNamespace) return {};
+  const auto reach_only = [this](std::string_view ns, bool) -> Result<Partition*> {
+    if (const std::shared_ptr<Part> part = find(ns); part != nullptr) TRY(reach(*part));
+    return nullptr;
+  };
+  TRY_ASSIGN([[maybe_unused]] const uint64_t nothing, apply_record(record, reach_only));
+  return {};
+}
+
 Status Partitions::adopt(std::string_view ns, const Partition& from, std::span<const Slot> slots) {
   const LogRecord at{0, from.last_write_micros(), 0, {}};
   TRY_ASSIGN(Partition* const partition, partition_of(ns, true, at));
@@ -313,8 +324,10 @@ Result<uint64_t> Partitions::remove_namespace(std::string_view ns, const LogReco
     TRY_ASSIGN(Partition* const partition, partition_of(ns, false, record));
     return partition->remove_namespace(ns, record);
   }
-  TRY(reach(*part));
+  const Status reached = reach(*part);
   remove_part(part);
+  // Damaged, so that dropping it or restoring it is the remedy.
+  if (!reached.ok()) return part->points.load();
   return part->partition.load()->points_at(record.unix_micros);
 }
 

@@ -89,6 +89,9 @@ class Partitions {
   /// Applies one record to all views; visible once its LSN is published. Returns how many points
   /// were written or removed. Not full restore records: see collection/history.h.
   Result<uint64_t> apply(const LogRecord& record);
+  /// Opens what apply() will write to. When it fails the record is not to be written: what cannot
+  /// be opened now may be opened later, and does not concern other namespaces.
+  Status prepare(const LogRecord& record) const;
   /// The same for a state that nobody reads yet: the dead are freed before they are many, so a long
   /// log of the same points takes no more memory than those.
   Status replay(const LogRecord& record);

@@ -247,7 +247,8 @@ Result<HistoryInfo> CollectionImpl::history_files() const {
     if (manifest.ok()) info.checkpoints.push_back({lsn, manifest->unix_micros});
   }
   TRY_ASSIGN(const std::vector<LogSegment> segments, list_log(*env_.files, log_dir_of(dir_)));
-  const bool whole = segments.empty() || segments.front().first_lsn == 1;
+  const bool whole =
+      config_.origin_lsn == 0 && (segments.empty() || segments.front().first_lsn == 1);
   if (!whole && !info.checkpoints.empty()) info.oldest = info.checkpoints.front();
   return info;
 }

@@ -30,6 +30,8 @@ class CatalogState {
     uint64_t unix_micros = 0;  // when
   };
 
+  /// Not one record.
+  bool empty() const { return lives_.empty() && purged_.empty(); }
   const std::map<std::string, CollectionConfig>& collections() const { return collections_; }
   /// By uuid. One that is created again, with its uuid, is not among them.
   const std::map<std::string, Dropped>& dropped() const { return dropped_; }

@@ -64,6 +64,12 @@ class DatabaseChecker {
     for (const FileDamage& harmless : log.harmless)
       add(Kind::kNote, harmless, "Nothing was promised of it, and the server starts as ever.");
     certain_ = log.gaps.empty() && fits.ok();
+    if (!certain_ || !catalog_.empty()) return {};
+    TRY_ASSIGN(const std::optional<std::string> orphan, find_orphan(files_, dir_));
+    if (!orphan) return {};
+    certain_ = false;
+    add(Kind::kDamage, {log_dir, 0, "holds no record, and " + *orphan + " holds data"},
+        std::string(kAdvice));
     return {};
   }
 

@@ -336,6 +336,51 @@ TEST_F(CheckTest, DroppedCollectionsAreCheckedToo) {
   EXPECT_TRUE(report.findings.empty());
 }
 
+// There is no log from before a copy's first checkpoint: without it nothing is left of the points,
+// and what is there of them must not be taken for a leftover.
+TEST_F(CheckTest, ACopyIsSoundAndDamagedWithoutTheCheckpointItBeganWith) {
+  make_folder();
+  start();
+  const RestoreTarget target{.unix_micros = {}, .lsn = 4};
+  ASSERT_TRUE(database_->restore({target, "docs", "copy"}, nullptr).ok());
+  stop();
+  EXPECT_TRUE(check().sound());
+  const std::string copy = kDir + "/collections/copy";
+  flip(names(copy + "/checkpoints", ".manifest").front(), 40);
+  for (const bool missing : {false, true}) {
+    if (missing) {
+      ASSERT_TRUE(files_.remove(names(copy + "/checkpoints", ".manifest").front()).ok());
+    }
+    const CheckReport report = check(true);
+    EXPECT_FALSE(report.sound());
+    for (const Finding& finding : report.findings) {
+      EXPECT_FALSE(finding.repaired) << finding.where.file;
+      EXPECT_EQ(finding.advice.find("No point is lost"), std::string::npos) << finding.advice;
+    }
+    EXPECT_FALSE(names(copy, "points-").empty());
+    start();
+    EXPECT_EQ(database_->find("copy").error().code(), Code::kCorruption);
+    EXPECT_TRUE(database_->find("docs").ok());
+    stop();
+  }
+}
+
+TEST_F(CheckTest, ALostCatalogIsDamageAndNoStartGoesOnWithoutIt) {
+  make_folder();
+  const std::vector<std::string> segments = names(kDir + "/system/wal", ".wal");
+  ASSERT_EQ(segments.size(), 1u);
+  ASSERT_TRUE(files_.remove(segments.front()).ok());
+  const CheckReport report = check(true);
+  EXPECT_FALSE(report.sound());
+  EXPECT_FALSE(report.collections.empty());  // checked all the same
+  executor_ = std::make_unique<ManualExecutor>(1);
+  const auto opened =
+      Database::open({&files_, executor_.get(), &clock_, commit_clock_.get()}, options_);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), Code::kCorruption);
+  EXPECT_TRUE(files_.exists(kDocs + "/config.json"));
+}
+
 TEST_F(CheckTest, AFolderThatTheCatalogDoesNotKnowStays) {
   make_folder();
   const std::string unknown = kDir + "/collections/other";

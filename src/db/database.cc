@@ -1,6 +1,7 @@
 // Starting, creating, changing, dropping and closing; going back is in restore.cc.
 #include "base/logging.h"
 #include "base/random.h"
+#include "collection/history.h"
 #include "db/database_impl.h"
 
 namespace ferres {
@@ -16,6 +17,19 @@ std::string new_collection_uuid() {
   return to_hex(bytes);
 }
 
+Result<std::optional<std::string>> find_orphan(FileSystem& files, const std::string& dir) {
+  TRY_ASSIGN(const std::vector<std::string> names, files.list(dir + "/collections"));
+  for (const std::string& name : names) {
+    const std::string path = dir + "/collections/" + name;
+    if (files.exists(path + std::string(kUnfinishedFile))) continue;
+    const auto checkpoints = list_manifests(files, manifest_dir_of(path));
+    const auto segments = list_log(files, log_dir_of(path));
+    if ((checkpoints.ok() && !checkpoints->empty()) || (segments.ok() && !segments->empty()))
+      return std::optional(path);
+  }
+  return std::optional<std::string>();
+}
+
 Status DatabaseImpl::start() {
   FileSystem& files = *env_.files;
   TRY(files.make_dirs(options_.dir + "/collections"));
@@ -26,6 +40,7 @@ Status DatabaseImpl::start() {
   {
     const MutexLock lock(catalog_mutex_);
     TRY_ASSIGN(catalog_, Catalog::open(files, options_.dir + "/system/wal", *env_.commit_clock));
+    TRY(check_catalog());
     TRY(tidy_folders());
     for (const auto& [name, config] : catalog_->collections())
       configs.push_back(config);
@@ -71,13 +86,26 @@ DatabaseImpl::Entry DatabaseImpl::open_collection(const CollectionConfig& config
   return entry;
 }
 
+/// Each collection with data has a record.
+Status DatabaseImpl::check_catalog() {
+  if (!catalog_->empty()) return {};
+  TRY_ASSIGN(const std::optional<std::string> orphan, find_orphan(*env_.files, options_.dir));
+  if (!orphan) return {};
+  return {Code::kCorruption, options_.dir + "/system/wal holds no record, and " + *orphan +
+                                 " holds data: the catalog is lost. Restore system/wal from a "
+                                 "backup of the data folder; nothing was changed"};
+}
+
 /// Folders that the catalog does not know: a create cut before its record, a drop or a purge cut
 /// after it.
 Status DatabaseImpl::tidy_folders() {
   TRY_ASSIGN(const std::vector<std::string> names, env_.files->list(options_.dir + "/collections"));
   for (const std::string& name : names) {
     // A known name with another config.json stays where it is: it is damage, not a leftover.
-    if (catalog_->collections().contains(name)) continue;
+    if (catalog_->collections().contains(name)) {
+      TRY(finish(name));
+      continue;
+    }
     if (env_.files->exists(folder(name) + std::string(kUnfinishedFile))) {
       TRY(env_.files->remove_tree(folder(name)));
       continue;
@@ -103,7 +131,16 @@ std::string DatabaseImpl::folder_uuid(const std::string& name) const {
   return whole ? config->uuid : std::string(kUnknownUuid);
 }
 
+/// It is no longer one that a start would remove.
+Status DatabaseImpl::finish(const std::string& name) {
+  const std::string mark = folder(name) + std::string(kUnfinishedFile);
+  if (!env_.files->exists(mark)) return {};
+  TRY(env_.files->remove(mark));
+  return env_.files->sync_dir(folder(name));
+}
+
 Status DatabaseImpl::move_to_dropped(const std::string& name, const std::string& uuid) {
+  TRY(finish(name));
   const std::string target = options_.dir + "/dropped/" + name + "." + uuid;
   TRY(env_.files->remove_tree(target));
   TRY(env_.files->rename(folder(name), target));

@@ -4,6 +4,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ inline constexpr std::string_view kUnfinishedFile = "/UNFINISHED";
 
 inline constexpr std::string_view kConfigFile = "/config.json";
 inline constexpr uint64_t kConfigBytesMax = 1 << 20;
+
+/// A folder in DIR/collections that holds points, log or checkpoint; none when there is none.
+Result<std::optional<std::string>> find_orphan(FileSystem& files, const std::string& dir);
 
 /// 32 hex digits.
 std::string new_collection_uuid();
@@ -62,7 +66,9 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   std::string dropped_folder(const CollectionConfig& config) const {
     return options_.dir + "/dropped/" + config.name + "." + config.uuid;
   }
+  Status check_catalog() REQUIRES(catalog_mutex_);
   Status tidy_folders() REQUIRES(catalog_mutex_);
+  Status finish(const std::string& name);
   std::string folder_uuid(const std::string& name) const;
   Status move_to_dropped(const std::string& name, const std::string& uuid);
   Entry open_collection(const CollectionConfig& config) const;

@@ -207,6 +207,47 @@ TEST_F(DatabaseTest, AnOldStateBecomesACollectionOfItsOwn) {
             Code::kAlreadyExists);
 }
 
+// The whole history of a copy begins with its first checkpoint, which therefore stays.
+TEST_F(DatabaseTest, ACopyKeepsItsHistoryToo) {
+  Collection& source = **database_->create(config("a"));
+  put(source, "p");
+  const RestoreTarget target{.unix_micros = {}, .lsn = 1};
+  ASSERT_TRUE(database_->restore({target, "a", "copy"}, nullptr).ok());
+  for (const char* id : {"q", "r", "s"}) {
+    put(**database_->find("copy"), id);
+    ASSERT_TRUE((*database_->find("copy"))->checkpoint().ok());
+  }
+  reopen();
+  const std::shared_ptr<Collection> copy = *database_->find("copy");
+  EXPECT_EQ(copy->history()->oldest.lsn, 1u);
+  ASSERT_TRUE(copy->restore({.unix_micros = {}, .lsn = 2}, nullptr).ok());
+  EXPECT_EQ(copy->stats().points, 2u);
+  ASSERT_TRUE(copy->restore({.unix_micros = {}, .lsn = 1}, nullptr).ok());
+  EXPECT_EQ(copy->stats().points, 1u);
+  EXPECT_FALSE(copy->restore({.unix_micros = {}, .lsn = 0}, nullptr).ok());
+}
+
+TEST_F(DatabaseTest, ALogThatIsMissingIsDamage) {
+  put(**database_->create(config("a")), "p");
+  ASSERT_TRUE(database_->close().ok());  // checkpointed
+  database_.reset();
+  ASSERT_TRUE(posix_files().remove_tree(options_.dir + "/collections/a/wal").ok());
+  open();
+  EXPECT_EQ(database_->find("a").error().code(), Code::kCorruption);
+}
+
+TEST_F(DatabaseTest, WhatARestoreHasFinishedIsNoLongerUnfinished) {
+  put(**database_->create(config("a")), "p");
+  ASSERT_TRUE(database_->close().ok());
+  database_.reset();
+  // As if the power went between the record and the removal of the mark.
+  const std::string mark = options_.dir + "/collections/a/UNFINISHED";
+  ASSERT_TRUE(write_file_atomic(posix_files(), mark, {}).ok());
+  open();
+  EXPECT_EQ((*database_->find("a"))->stats().points, 1u);
+  EXPECT_FALSE(posix_files().exists(mark));
+}
+
 TEST_F(DatabaseTest, ADroppedCollectionBecomesAnotherWhileItsNameIsTaken) {
   put(**database_->create(config("a")), "old");
   const RestoreTarget then = now();

@@ -76,9 +76,12 @@ Status DatabaseImpl::finish_folder(const CollectionConfig& config) {
     const MutexLock lock(mutex_);
     if (closed_) return {Code::kUnavailable, "the database is closing"};
   }
-  TRY(env_.files->remove(folder(config.name) + std::string(kUnfinishedFile)));
-  TRY(env_.files->sync_dir(folder(config.name)));
   TRY_ASSIGN([[maybe_unused]] const auto entered, enter(config));
+  // A start finds the record and does the same.
+  if (const Status status = finish(config.name); !status.ok()) {
+    log_warning("folder.unfinished",
+                {{"folder", config.name}, {"reason", std::string(status.message())}});
+  }
   return {};
 }
 
@@ -179,7 +182,10 @@ Result<RestoreResult> DatabaseImpl::restore_as(const std::string& name, const st
   Result<RestoreResult> copied = copy();
   const MutexLock catalog_lock(catalog_mutex_);
   if (copied.ok()) {
-    Status finished = finish_folder(config);
+    config.origin_lsn = copied->lsn;
+    Status finished = write_file_atomic(*env_.files, folder(as) + std::string(kConfigFile),
+                                        as_bytes(encode_config(config)));
+    if (finished.ok()) finished = finish_folder(config);
     if (finished.ok()) return copied;
     copied = std::move(finished);
   }

@@ -175,6 +175,7 @@ class BackupRestore {
       if (config.name != collection.name)
         return Status(Code::kCorruption, "the backup calls a collection by two names");
       config.name = name_of(collection);
+      config.origin_lsn = collection.lsn;
       TRY(validate_config(config));
       if (const auto taken = db_.find(config.name);
           taken.ok() || taken.error().code() != Code::kNotFound) {
