@@ -82,6 +82,8 @@ TEST_F(SearchTest, OptionsNarrowTheResults) {
 TEST_F(SearchTest, ByIdLeavesThePointItselfOut) {
   EXPECT_EQ(ids(R"({"id":"near","limit":10})"), "middle far ");
   EXPECT_EQ(ids(R"({"id":"middle","namespace":"t","limit":10})"), "");
+  EXPECT_EQ(ids(R"({"id":"middle","filter":{"$namespace":"t"},"limit":10})"), "");
+  EXPECT_EQ(call("search", R"({"id":"near","filter":{"$namespace":"t"},"limit":10})").status, 404);
 }
 
 TEST_F(SearchTest, PartsOfAPointAreAnsweredWhenAsked) {

@@ -12,6 +12,11 @@ std::string_view namespace_of(const std::optional<std::string>& ns) {
   return ns ? std::string_view(*ns) : std::string_view();
 }
 
+std::string_view namespace_of(const std::optional<std::string>& ns, const Predicate* filter) {
+  const std::string_view own = namespace_of(ns);
+  return own.empty() && filter != nullptr ? namespace_of(filter->namespace_name()) : own;
+}
+
 ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros,
                        const std::optional<std::string>& ns, const Predicate* predicate)
     : partition_(partition),
@@ -19,9 +24,7 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
       pinned_(pinned),
       now_micros_(now_micros),
       predicate_(predicate != nullptr && !predicate->empty() ? predicate : nullptr) {
-  // The request's own namespace wins over the filter's.
-  ns_ = namespace_of(ns);
-  if (ns_.empty() && predicate != nullptr) ns_ = namespace_of(predicate->namespace_name());
+  ns_ = namespace_of(ns, predicate);
   if (partition.place().ns == ns_) ns_.clear();  // all its points are
   tag_ = namespace_tag(ns_);
   if (tag_ == 0 && predicate_ == nullptr) return;

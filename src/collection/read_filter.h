@@ -61,5 +61,7 @@ class ReadFilter : public SlotFilter {
 
 /// The name, or empty for none: an empty name means no namespace.
 std::string_view namespace_of(const std::optional<std::string>& ns);
+/// The one that a read is within: its own wins over its filter's.
+std::string_view namespace_of(const std::optional<std::string>& ns, const Predicate* filter);
 
 }  // namespace ferres

@@ -51,7 +51,8 @@ float score_of(Metric metric, float distance) {
 Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest& request,
                                                             std::vector<float>& stored) {
   if (request.id) {
-    TRY_ASSIGN(Point point, get(*request.id, request.ns));
+    const std::string ns(namespace_of(request.ns, request.filter));
+    TRY_ASSIGN(Point point, get(*request.id, ns));
     stored = std::move(point.vector);
     if (!stored.empty()) return std::span<const float>(stored);
     return Status(Code::kInvalidArgument, "point '" + *request.id + "' has no vector to search by");
@@ -193,7 +194,7 @@ Status CollectionImpl::search_in(const Partition& partition, Lsn pinned,
   ReadFilter filter(partition, pinned, env_.clock->unix_micros(), request.ns, request.filter);
   if (request.id) {
     TRY_ASSIGN(const std::optional<Slot> itself,
-               partition.find(namespace_of(request.ns), *request.id, pinned));
+               partition.find(namespace_of(request.ns, request.filter), *request.id, pinned));
     filter.exclude(itself.value_or(kNoSlot));
   }
   filter.require_vector();

@@ -51,8 +51,8 @@ class CollectionImpl::CheckpointStream : public PointStream {
  private:
   static std::vector<std::shared_ptr<Part>> parts_of(const Partitions& partitions,
                                                      const StreamRequest& request) {
-    std::string_view ns = namespace_of(request.ns);
-    if (ns.empty() && request.filter) ns = namespace_of(request.filter->namespace_name());
+    const std::string_view ns =
+        namespace_of(request.ns, request.filter ? &*request.filter : nullptr);
     if (!partitions.isolated() || ns.empty()) return partitions.all();
     const std::shared_ptr<Part> part = partitions.find(ns);
     return part == nullptr ? std::vector<std::shared_ptr<Part>>() : std::vector{part};
