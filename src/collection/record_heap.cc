@@ -8,6 +8,7 @@
 
 #include "base/coding.h"
 #include "base/size_class.h"
+#include "storage/arena_size.h"
 
 namespace ferres {
 namespace {
@@ -111,7 +112,7 @@ Result<uint64_t> RecordHeap::take_block(uint32_t size_class) {
   const uint64_t end = offset + Classes::bytes(size_class);
   if (end > arena_->bytes()) {
     const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
-    TRY(arena_->grow((end + step - 1) / step * step));
+    TRY(arena_->grow(end <= kPageBytes ? arena_size_for(end) : (end + step - 1) / step * step));
   }
   header_.end = end;
   return offset;

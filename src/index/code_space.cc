@@ -11,6 +11,7 @@
 
 #include "index/space.h"
 #include "quant/rotation.h"
+#include "storage/arena_size.h"
 #include "storage/page_store.h"
 
 namespace ferres {
@@ -38,7 +39,7 @@ struct CodeHeader {
 
 Status ensure(Arena& arena, uint64_t bytes) {
   if (arena.bytes() >= bytes) return {};
-  return arena.grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+  return arena.grow(arena_size_for(bytes));
 }
 
 CodeMetric code_metric(Metric metric) {

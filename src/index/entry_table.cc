@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "index/block_change.h"
+#include "storage/arena_size.h"
 
 namespace ferres {
 namespace {
@@ -141,7 +142,7 @@ Status EntryTable::added(Slot slot, uint64_t number) {
   }
   const uint64_t bytes = sizeof(EntryHeader) + uint64_t{block_bytes_} * (count / kLaneGroup + 1);
   if (arena_->bytes() < bytes) {
-    TRY(arena_->grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes));
+    TRY(arena_->grow(arena_size_for(bytes)));
   }
   edit_header().every = every;
   const uint32_t lane = count % kLaneGroup;

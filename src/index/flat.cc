@@ -6,6 +6,7 @@
 
 #include "index/scan.h"
 #include "index/shared_word.h"
+#include "storage/arena_size.h"
 #include "storage/page_store.h"
 
 namespace ferres {
@@ -101,7 +102,7 @@ Status FlatIndex::add_point(Slot slot, std::span<const float> vector, Plan&) {
   }
   const uint64_t bytes = (uint64_t{slot / kWordBits} + 1) * sizeof(uint64_t);
   if (bytes > members_->bytes()) {
-    TRY(members_->grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes));
+    TRY(members_->grow(arena_size_for(bytes)));
   }
   uint64_t* const word = edit_word(slot);
   store_shared(word, *word | uint64_t{1} << slot % kWordBits);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "index/block_change.h"
+#include "storage/arena_size.h"
 
 namespace ferres {
 namespace {
@@ -25,12 +26,8 @@ uint32_t* words_at(std::byte* block) {
   return reinterpret_cast<uint32_t*>(block + sizeof(BlockHead));
 }
 
-uint64_t whole_pages(uint64_t bytes) {
-  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-}
-
 Status ensure(Arena& arena, uint64_t bytes) {
-  return arena.bytes() >= bytes ? Status() : arena.grow(whole_pages(bytes));
+  return arena.bytes() >= bytes ? Status() : arena.grow(arena_size_for(bytes));
 }
 
 }  // namespace
@@ -145,7 +142,7 @@ Result<std::unique_ptr<HnswGraph>> HnswGraph::open(PageStore& store, uint32_t fi
   }
   TRY_ASSIGN(EntryTable entries, EntryTable::open(store, id, *options.space));
   if (arenas.header->bytes() < sizeof(GraphHeader)) {
-    TRY(arenas.header->grow(whole_pages(sizeof(GraphHeader))));
+    TRY(arenas.header->grow(arena_size_for(sizeof(GraphHeader))));
     GraphHeader fresh;
     fresh.m = options.m;
     fresh.seed = options.seed;

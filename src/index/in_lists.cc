@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "storage/arena_size.h"
+
 namespace ferres {
 namespace {
 
@@ -52,7 +54,7 @@ Result<uint32_t> InLists::allocate(InListsHeader& header, uint32_t size_class) {
   if (end > 0xFFFFFFFFu) return Status(Code::kResourceExhausted, "graph: too many edges");
   const uint64_t bytes = end * kUnitBytes;
   if (bytes > arena_->bytes()) {
-    TRY(arena_->grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes));
+    TRY(arena_->grow(arena_size_for(bytes)));
   }
   header.end = static_cast<uint32_t>(end);
   return static_cast<uint32_t>(place);

@@ -22,6 +22,7 @@
 #include "index/row_format.h"
 #include "kernels/distance.h"
 #include "storage/arena.h"
+#include "storage/arena_size.h"
 #include "storage/page_store.h"
 
 namespace ferres {
@@ -116,10 +117,10 @@ float cosine_between(const VectorView& view, Slot a, Slot b) {
          kernels().dot(view.floats(a, 0), view.floats(b, 1), view.dim) * (inverse_a * inverse_b);
 }
 
-/// Grows by whole pages, so that most puts do not.
+/// Grows by more than it needs, so that most puts do not.
 Status ensure(Arena& arena, uint64_t bytes) {
   if (arena.bytes() >= bytes) return {};
-  return arena.grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+  return arena.grow(arena_size_for(bytes));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/epoch.h"
 #include "base/size_class.h"
+#include "storage/arena_size.h"
 
 namespace ferres {
 namespace {
@@ -32,7 +33,7 @@ Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
   }
   if (end > arena_->bytes()) {
     const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
-    TRY(arena_->grow((end + step - 1) / step * step));
+    TRY(arena_->grow(end <= kPageBytes ? arena_size_for(end) : (end + step - 1) / step * step));
   }
   const auto block = static_cast<BlockRef>(header_.end / kBlockUnit);
   header_.end = end;

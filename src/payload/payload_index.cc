@@ -10,6 +10,7 @@
 #include "base/logging.h"
 #include "base/random.h"
 #include "payload/query.h"
+#include "storage/arena_size.h"
 
 namespace ferres {
 namespace {
@@ -129,7 +130,7 @@ Status PayloadIndex::load() {
 
 /// An empty index, over whatever the arenas hold.
 Status PayloadIndex::create() {
-  TRY(blocks_->grow(kPageBytes));
+  TRY(blocks_->grow(arena_size_for(sizeof(Header))));
   Header* fresh = edit_header();
   fresh->seed = random_seed();
   fresh->retired = 0;
@@ -181,7 +182,7 @@ Result<uint32_t> PayloadIndex::register_field(const TermKey& key, std::string_vi
     return TermTree::kNone;
   }
   const uint64_t end = (uint64_t{number} + 1) * sizeof(Field);
-  if (end > fields_->bytes()) TRY(fields_->grow((end + kPageBytes - 1) / kPageBytes * kPageBytes));
+  if (end > fields_->bytes()) TRY(fields_->grow(arena_size_for(end)));
   Field entry{};
   if (!path.empty()) {
     TRY_ASSIGN(entry.path, heap_->allocate(path.size()));
@@ -335,7 +336,7 @@ Status PayloadIndex::save() {
   const std::vector<BlockHeap::Retired> retired = heap_->retired();
   const uint64_t bytes = retired.size() * sizeof(BlockHeap::Retired);
   if (bytes > retired_->bytes()) {
-    TRY(retired_->grow((bytes + kPageBytes - 1) / kPageBytes * kPageBytes));
+    TRY(retired_->grow(arena_size_for(bytes)));
   }
   if (bytes > 0) std::memcpy(retired_->mutate(0, bytes), retired.data(), bytes);
   Header* const saved = edit_header();
