@@ -31,6 +31,10 @@ namespace ferres {
 /// not. Of cosine no length is too long.
 std::string too_long(std::span<const float> vector, Metric metric);
 
+/// Times the partitions that shall be open at most: beyond, what would open more has to wait, or
+/// opens it for itself alone.
+inline constexpr size_t kCrowd = 4;
+
 /// A validated write waiting for its turn.
 struct PendingWrite {
   Op op = Op::kUpsert;
@@ -320,14 +324,15 @@ template <class Read>
 Status CollectionImpl::read_part(const Partitions& partitions, Part& part, bool keep,
                                  const Read& read) {
   for (;;) {
-    if (partitions.open_count() > options_.open_partitions_max) {
-      if (keep) {
-        wake();  // to close others
-      } else if (part.partition.load() == nullptr) {
-        TRY_ASSIGN(const std::unique_ptr<Partition> peeked, partitions.peek(part));
-        const EpochGuard guard;
-        if (peeked != nullptr) return unless_lost(*peeked, partitions.visible_lsn(), read);
-      }
+    const size_t open = partitions.open_count();
+    const bool many = open > options_.open_partitions_max;
+    if (many && keep) wake();  // to close others
+    // None can be closed while a checkpoint runs, and reads may come faster than it ends.
+    const bool crowded = open > options_.open_partitions_max * kCrowd;
+    if ((crowded || (many && !keep)) && part.partition.load() == nullptr) {
+      TRY_ASSIGN(const std::unique_ptr<Partition> peeked, partitions.peek(part));
+      const EpochGuard guard;
+      if (peeked != nullptr) return unless_lost(*peeked, partitions.visible_lsn(), read);
     }
     TRY(partitions.reach(part));
     const EpochGuard guard;
@@ -368,8 +373,7 @@ Status CollectionImpl::read_each(const Read& read) {
 template <class Read>
 Status CollectionImpl::read_of(const std::optional<std::string>& ns, const Predicate* filter,
                                const Read& read) {
-  std::string_view named = namespace_of(ns);
-  if (named.empty() && filter != nullptr) named = namespace_of(filter->namespace_name());
+  const std::string_view named = namespace_of(ns, filter);
   return named.empty() ? read_each(read) : read_namespace(named, read);
 }
 

@@ -23,7 +23,6 @@ constexpr uint32_t kAuditPerRound = 256;
 constexpr uint64_t kDeadPointsMax = 512;  // beyond, reclaiming gains on the points that come
 constexpr uint64_t kScrubBytesPerRound = 8 << 20;
 constexpr size_t kPartsPerRound = 4;          // that there is something to do for
-constexpr size_t kCrowd = 4;                  // times the partitions that shall be open at most
 constexpr uint64_t kPauseMicros = 1'000'000;  // from one checkpoint for their sake to the next
 constexpr uint64_t kCrowdedPauseMicros = 100'000;
 constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get their turn

@@ -77,6 +77,24 @@ TEST_F(Namespaces, ThoseThatWereUsedLongestAgoAreClosed) {
   EXPECT_LE(opened(), options_.open_partitions_max);
 }
 
+TEST_F(Namespaces, ReadersThatComeFasterThanTheyAreClosedOpenNoMore) {
+  options_.open_partitions_max = 2;
+  open();
+  put_tenants(40, 5);
+  reopen();
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(count("tenant " + std::to_string(i)), 5u);
+    EXPECT_LE(opened(), 9u);
+  }
+}
+
+TEST_F(Namespaces, SmallOnesTakeLittleOfTheDisk) {
+  open();
+  put_tenants(20, 5);
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  EXPECT_LT(collection_->stats().disk_bytes, 20u * (80 << 10));
+}
+
 TEST_F(Namespaces, ASearchWithoutOneMergesAll) {
   open();
   put_tenants(8, 30);
