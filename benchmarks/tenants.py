@@ -150,7 +150,7 @@ class Bench:
         self.report("meanwhile", peak=peak.most)
         self.latency("searches in one namespace", lambda: self.search(marker(7)))
         with Peak(self.server) as peak:
-            self.latency("searches without namespace", self.search, 30)
+            self.latency("searches without namespace", self.search, 5)
         self.report("meanwhile", peak=peak.most)
         self.latency("upserts", self.upsert)
         self.checkpoint("checkpoint after 1000 upserts")
