@@ -87,6 +87,14 @@ class Server:
         except OSError:
             return ""
 
+    def log_size(self):
+        return os.path.getsize(self.log_path)
+
+    def log_since(self, size):
+        with open(self.log_path, errors="replace") as log:
+            log.seek(size)
+            return log.read()
+
     def __enter__(self):
         return self.start()
 
