@@ -139,7 +139,7 @@ Status CollectionImpl::check_beginning(Lsn checkpoint_lsn) const {
   }
   if (checkpoint_lsn == config_.origin_lsn) return {};
   TRY(env_.files->make_dirs(log_dir_of(dir_)));
-  TRY_ASSIGN(const std::vector<LogSegment> segments, list_log(*env_.files, log_dir_of(dir_)));
+  TRY_ASSIGN(const std::vector<std::string> segments, env_.files->list(log_dir_of(dir_)));
   if (!segments.empty()) return {};
   return {Code::kCorruption, log_dir_of(dir_) + ": the log is missing: there was one at LSN " +
                                  std::to_string(checkpoint_lsn)};

@@ -259,7 +259,7 @@ class Trees {
     SearchRequest request;
     request.filter = &*predicate;
     request.ns = question.request_ns;
-    const Stored* const center = draw_query(request);
+    const Stored* const center = draw_query(question.ns(), request);
     const BruteForce::Answer answer =
         brute_force_->ask({.filter = &question.filter,
                            .ns = question.ns(),
@@ -277,13 +277,13 @@ class Trees {
     }
   }
 
-  /// Sets a vector, or a point to search by: returned then.
-  const Stored* draw_query(SearchRequest& request) {
+  /// Sets a vector, or a point of that namespace to search by: returned then.
+  const Stored* draw_query(const std::string& ns, SearchRequest& request) {
     constexpr uint32_t kLimits[] = {1, 3, 10, 10, 10, 50, 200, 10'000};
     constexpr uint32_t kEfs[] = {0, 0, 1, 20};
     request.limit = kLimits[random_.below(std::size(kLimits))];
     request.ef_search = kEfs[random_.below(std::size(kEfs))];
-    const Stored* const point = brute_force_->find({request.ns.value_or(""), draw_id()});
+    const Stored* const point = brute_force_->find({ns, draw_id()});
     if (random_.one_in(8) && point != nullptr && !point->input.vector.empty() &&
         clock_.unix_micros() < point->expires_micros) {
       request.id = point->input.id;

@@ -81,7 +81,7 @@ TEST_F(Namespaces, ReadersThatComeFasterThanTheyAreClosedOpenNoMore) {
   options_.open_partitions_max = 2;
   open();
   put_tenants(40, 5);
-  reopen();
+  reopen(true);
   for (int i = 0; i < 40; ++i) {
     EXPECT_EQ(count("tenant " + std::to_string(i)), 5u);
     EXPECT_LE(opened(), 9u);

@@ -192,7 +192,7 @@ TEST_F(Restore, ItsSourceStaysUntilACheckpointHoldsIt) {
 }
 
 TEST_F(Restore, CheckpointsOfTheHistoryAreThinnedOut) {
-  options_.history_checkpoint_bytes = 100'000;
+  options_.history_checkpoint_bytes = 300'000;
   open();
   for (uint64_t i = 0; i < 40; ++i) {
     put(0, 100);  // about 27 KB of log
