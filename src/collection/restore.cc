@@ -249,7 +249,12 @@ Result<HistoryInfo> CollectionImpl::history_files() const {
   TRY_ASSIGN(const std::vector<LogSegment> segments, list_log(*env_.files, log_dir_of(dir_)));
   const bool whole =
       config_.origin_lsn == 0 && (segments.empty() || segments.front().first_lsn == 1);
-  if (!whole && !info.checkpoints.empty()) info.oldest = info.checkpoints.front();
+  if (whole) return info;
+  // Of a trim that was cut short: the log from it on is gone, and no moment is reached from it.
+  std::erase_if(info.checkpoints, [&segments](const HistoryInfo::Moment& checkpoint) {
+    return !segments.empty() && checkpoint.lsn + 1 < segments.front().first_lsn;
+  });
+  if (!info.checkpoints.empty()) info.oldest = info.checkpoints.front();
   return info;
 }
 

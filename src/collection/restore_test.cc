@@ -206,6 +206,33 @@ TEST_F(Restore, CheckpointsOfTheHistoryAreThinnedOut) {
   EXPECT_GT(collection_->stats().history_bytes, 0u);
 }
 
+// The log goes first, and then the checkpoints before it: a crash in between leaves some from which
+// no moment can be reached.
+TEST_F(Restore, OnlyMomentsThatCanBeReachedArePromisedAfterATrimThatWasCutShort) {
+  options_.background = false;
+  options_.log_segment_bytes = 1;
+  options_.history_checkpoint_bytes = 0;
+  open();
+  for (uint64_t i = 0; i < 3; ++i) {
+    for (int j = 0; j < 4; ++j)
+      put(0, 400);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+  }
+  close(false);
+  ASSERT_EQ(checkpoints(), (std::vector<Lsn>{4, 8, 12}));
+  const std::vector<std::string> segments = *files_.list(dir_ + "/wal");
+  for (size_t i = 0; i < 6; ++i)
+    ASSERT_TRUE(files_.remove(dir_ + "/wal/" + segments[i]).ok());
+  open();
+  EXPECT_EQ(collection_->history()->oldest.lsn, 8u);
+  EXPECT_EQ(restore_to(7).error().code(), Code::kNotFound);
+  EXPECT_TRUE(restore_to(9).ok());
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  ASSERT_TRUE(collection_->trim().ok());
+  executor_->run_all();
+  EXPECT_EQ(checkpoints().front(), 8u);
+}
+
 TEST_F(Restore, IsThereAfterACrashBeforeItsCheckpoint) {
   options_.background = false;
   open();

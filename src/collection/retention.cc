@@ -54,8 +54,10 @@ std::vector<Lsn> CollectionImpl::checkpoints_to_keep() const {
     for (size_t i = 0; i < checkpoints_.size(); ++i)
       if (window == 0 || checkpoints_[i].unix_micros <= now - window) base = i;
   }
-  // The beginning is no base where the log does not reach back to it.
+  // No base is what the log does not go on from, be it the beginning or a checkpoint.
   if (base == checkpoints_.size() && log_->first_lsn() > 1) base = 0;
+  while (base + 1 < checkpoints_.size() && checkpoints_[base].lsn + 1 < log_->first_lsn())
+    ++base;
   uint64_t kept_micros = base == checkpoints_.size() ? 0 : checkpoints_[base].unix_micros;
   std::vector<Lsn> keep = {base == checkpoints_.size() ? 0 : checkpoints_[base].lsn};
   for (size_t i = base == checkpoints_.size() ? 0 : base + 1; i < checkpoints_.size(); ++i) {
