@@ -32,6 +32,27 @@ constexpr std::array kErrors = {
     ErrorRow{Code::kInternal, 500, "internal_error"},
 };
 
+/// Where a word is a path in the data folder, what stands before that folder: nothing for clients.
+size_t server_part(std::string_view word) {
+  if (!word.starts_with('/') || word.starts_with("/api/")) return 0;
+  for (const std::string_view folder : {"/collections/", "/dropped/", "/system/"}) {
+    if (const size_t at = word.find(folder); at != std::string_view::npos) return at + 1;
+  }
+  return 0;
+}
+
+std::string without_server_paths(std::string_view message) {
+  std::string kept;
+  while (!message.empty()) {
+    message.remove_prefix(server_part(message.substr(0, message.find_first_of(" '"))));
+    const size_t end = message.find_first_of(" '");
+    const size_t length = end == std::string_view::npos ? message.size() : end + 1;
+    kept += message.substr(0, length);
+    message.remove_prefix(length);
+  }
+  return kept;
+}
+
 }  // namespace
 
 const ErrorRow& error_row(Code code) {
@@ -51,7 +72,8 @@ Answer error_answer(int http_status, std::string_view word, std::string_view mes
 
 Answer error_answer(const Status& status) {
   const ErrorRow& row = error_row(status.code());
-  return error_answer(row.http_status, row.word, status.message());
+  if (row.http_status < 500) return error_answer(row.http_status, row.word, status.message());
+  return error_answer(row.http_status, row.word, without_server_paths(status.message()));
 }
 
 Answer auth_error_answer(const Status& status) {

@@ -19,6 +19,15 @@ TEST(Errors, ShapeAHasAnIntegerCode) {
                          R"("message":"collection 'a\"b' not found","code":404})");
 }
 
+TEST(Errors, PathsBeginInTheDataFolder) {
+  const Status status(Code::kCorruption,
+                      "collection 'a' is unavailable: /var/lib/x/collections/a/wal: see "
+                      "/api/v1/collections/a and '/srv/x/system/wal'");
+  EXPECT_EQ(error_answer(status).body,
+            R"({"error":"internal_error","message":"collection 'a' is unavailable: )"
+            R"(collections/a/wal: see /api/v1/collections/a and 'system/wal'","code":500})");
+}
+
 TEST(Errors, ShapeBRepeatsItsWord) {
   const Answer answer = auth_error_answer(Status(Code::kForbidden, "invalid API key"));
   EXPECT_EQ(answer.status, 403);

@@ -133,6 +133,7 @@ Status follow(const StateSource& source, const LogRecord& record, Partitions& pa
   TRY_ASSIGN(const State old, state_at(beside, restore.source));
   TRY_ASSIGN([[maybe_unused]] const uint64_t points,
              partitions.restore_namespace(restore.ns.value_or(""), *old.partitions, record));
+  partitions.seal_dying();
   return {};
 }
 

@@ -61,15 +61,19 @@ class DatabaseChecker {
     for (const LogCheck::Gap& gap : log.gaps)
       add(Kind::kDamage, gap.where, std::string(kAdvice));
     if (!fits.ok()) add(Kind::kDamage, damage_of(log_dir, fits), std::string(kAdvice));
+    certain_ = log.gaps.empty() && fits.ok();
+    std::optional<std::string> orphan;
+    if (certain_ && catalog_.empty()) {
+      TRY_ASSIGN(orphan, find_orphan(files_, dir_));
+    }
+    if (orphan) {
+      certain_ = false;
+      add(Kind::kDamage, {log_dir, 0, "holds no record, and " + *orphan + " holds data"},
+          std::string(kAdvice));
+      return {};
+    }
     for (const FileDamage& harmless : log.harmless)
       add(Kind::kNote, harmless, "Nothing was promised of it, and the server starts as ever.");
-    certain_ = log.gaps.empty() && fits.ok();
-    if (!certain_ || !catalog_.empty()) return {};
-    TRY_ASSIGN(const std::optional<std::string> orphan, find_orphan(files_, dir_));
-    if (!orphan) return {};
-    certain_ = false;
-    add(Kind::kDamage, {log_dir, 0, "holds no record, and " + *orphan + " holds data"},
-        std::string(kAdvice));
     return {};
   }
 
