@@ -40,7 +40,7 @@ RULES = [
          "tests", "benchmarks"),
     Rule(r"\b(system|steady|high_resolution)_clock::|\bclock_gettime\b|\bgettimeofday\b|"
          r"(?<![\w.>:])time\s*\(\s*(NULL|nullptr|0)?\s*\)",
-         "use base/clock.h: tests turn the time", "base", "benchmarks", "tests/crash"),
+         "use base/clock.h: tests turn the time", "base", "benchmarks", "tests/crash/shifted_clock.cc"),
     Rule(r"(?<![\w.>])s?rand\s*\(|\bstd::random_device\b",
          "use base/random.h: tests replay by seed", "base"),
     Rule(r"\bstd::(mt19937|minstd_rand|default_random_engine)", "use base/random.h", "base", "tests"),
