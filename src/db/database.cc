@@ -20,7 +20,8 @@ std::string new_collection_uuid() {
 Result<std::optional<std::string>> find_orphan(FileSystem& files, const std::string& dir) {
   TRY_ASSIGN(const std::vector<std::string> names, files.list(dir + "/collections"));
   for (const std::string& name : names) {
-    const std::string path = dir + "/collections/" + name;
+    std::string path = dir;
+    path.append("/collections/").append(name);
     if (files.exists(path + std::string(kUnfinishedFile))) continue;
     const auto checkpoints = list_manifests(files, manifest_dir_of(path));
     const auto segments = list_log(files, log_dir_of(path));

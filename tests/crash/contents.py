@@ -119,7 +119,10 @@ def check_searches(client, collection, contents, gone, draw, dimension=DIMENSION
     for living, some in ((True, contents), (False, gone)):
         for key in draw.sample(sorted(some), min(8, len(some))):
             within = {"namespace": key[0]} if key[0] else {}
-            for more in ({}, {"exact": True}, within, {"exact": True, **within}):
+            # Wide: points at random have no neighbourhood that leads to them.
+            by_index = {"ef_search": 1000}
+            for more in (by_index, {"exact": True}, {**by_index, **within},
+                         {"exact": True, **within}):
                 found = hits(key, some[key], more)
                 if living and (not found or found[0]["score"] != 0):
                     raise AssertionError(f"{collection}: {key} does not find itself: {found}")
