@@ -54,6 +54,18 @@ TEST_F(NamespacesTest, OneIsDroppedAndRestoredAlone) {
   EXPECT_EQ(listed(), R"([{"namespace":"b","points":2}])");
 }
 
+TEST_F(NamespacesTest, ANameThatNoPointCanHaveIsRefusedAndNotLogged) {
+  create();
+  put("a", "1");
+  for (const std::string& name : {std::string(257, 'n'), std::string("a\0b", 3)}) {
+    const Answer refused = call("delete_namespace", "", name);
+    EXPECT_EQ(refused.status, 400) << refused.body;
+    EXPECT_EQ(call("delete_namespace", "", name, {{"purge", "true"}}).status, 400);
+  }
+  EXPECT_EQ(at(call("delete_namespace", "", std::string(256, 'n')), "/deleted"), "0");
+  EXPECT_EQ(at(call("delete_namespace", "", "a"), "/lsn"), "3");  // the put, and the one of 256
+}
+
 TEST_F(NamespacesTest, APurgedOneCannotBeRestored) {
   create();
   put("a", "1");
