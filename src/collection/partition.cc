@@ -329,12 +329,11 @@ Status Partition::begin_checkpoint(bool tidy) {
 }
 
 Result<std::vector<StoreManifest>> Partition::write_checkpoint() {
-  std::vector<StoreManifest> stores;
-  for (PageStore* store : {points_.get(), derived_.load()->store.get()}) {
-    TRY_ASSIGN(StoreManifest manifest, store->write_checkpoint());
-    stores.push_back(std::move(manifest));
-  }
-  return stores;
+  // The index first: a write changes pages all over it, and what changes before its store is being
+  // written is captured in memory.
+  TRY_ASSIGN(StoreManifest index, derived_.load()->store->write_checkpoint());
+  TRY_ASSIGN(StoreManifest points, points_->write_checkpoint());
+  return std::vector<StoreManifest>{std::move(points), std::move(index)};
 }
 
 void Partition::commit_checkpoint(const std::vector<StoreManifest>& stores) {

@@ -17,7 +17,7 @@ constexpr size_t kDrainMax = 16;
 constexpr size_t kSpareMax = 64;
 constexpr size_t kBatchBytes = 1 << 20;
 // Dirty pages that pile up make the log's next sync wait for them.
-constexpr uint64_t kSyncBytes = 16 << 20;
+constexpr uint64_t kSyncBytes = 4 << 20;
 
 }  // namespace
 
@@ -144,7 +144,7 @@ void Checkpoint::wait_for_copy(std::atomic<uint8_t>& state) {
 bool Checkpoint::wait_for_room() {
   const MutexLock lock(mutex_);
   // Before the writer has started nobody would make room, and it may be queued behind the lane.
-  while (writing_ && !failed_ && captured_.size() >= kCapturedMax)
+  while (writing_ && !failed_ && captured_.size() >= room_)
     changed_.wait(mutex_);
   return !failed_;
 }
@@ -173,6 +173,8 @@ Status Checkpoint::write(FileSystem& disk, const std::string& dir, const std::st
                          uint64_t number) {
   {
     const MutexLock lock(mutex_);
+    // What was captured before is not to be waited for as a whole.
+    room_ = std::max(kCapturedMax, captured_.size());
     writing_ = true;
   }
   number_ = number;

@@ -88,6 +88,7 @@ class Checkpoint {
   std::vector<Captured> captured_ GUARDED_BY(mutex_);
   std::vector<PageCopy> spare_ GUARDED_BY(mutex_);
   bool writing_ GUARDED_BY(mutex_) = false;
+  size_t room_ GUARDED_BY(mutex_) = 0;  // for captured pages, once it is writing
   bool failed_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> lane_waits_{false};
 };
