@@ -71,6 +71,9 @@ class FileSystem {
 
 /// The real disk.
 FileSystem& posix_files();
+/// On it. False for what can only be read or written from one end to the other, as a pipe or a
+/// device, and for folders.
+Result<bool> is_regular_file(const std::string& path);
 
 /// Whole content of a file; kTooLarge above max_bytes.
 Result<std::string> read_file(FileSystem& files, const std::string& path, uint64_t max_bytes);

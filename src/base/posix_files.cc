@@ -251,4 +251,10 @@ FileSystem& posix_files() {
   return files;
 }
 
+Result<bool> is_regular_file(const std::string& path) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0) return failure("stat", path, errno);
+  return S_ISREG(found.st_mode);
+}
+
 }  // namespace ferres

@@ -137,7 +137,11 @@ int run_backup_command(const CommandLine& line) {
   BackupCommand command("Back a data folder up to S3", "backup");
   bool incremental = false;
   command.app.add_flag("--incremental", incremental, "Upload only what the bucket lacks");
-  return command.run(line, [&](const Settings& settings) {
+  return command.run(line, [&](const Settings& settings) -> Status {
+    // Opening it would make one, and the backup would be of nothing.
+    if (!posix_files().exists(settings.storage_path + "/system/wal")) {
+      return {Code::kNotFound, "'" + settings.storage_path + "' is not a data folder of FerresDB"};
+    }
     return with_database(
         settings, [&](Database& db, ObjectStore& store) { return make(db, store, incremental); });
   });

@@ -102,6 +102,11 @@ class Output {
   static Result<Output> open(const std::string& file) {
     Output output(file);
     if (file.empty()) return output;
+    // A new file would take its place.
+    if (const Result<bool> regular = is_regular_file(file); regular.ok() && !*regular) {
+      return Status(Code::kInvalidArgument,
+                    file + " is no regular file: leave -o out, and send the standard output there");
+    }
     TRY_ASSIGN(output.part_, posix_files().open(output.part_name(), OpenMode::kTruncate));
     return output;
   }
@@ -139,6 +144,11 @@ class Input {
   static Result<Input> open(const std::string& file) {
     Input input;
     if (file == "-") return input;
+    TRY_ASSIGN(const bool regular, is_regular_file(file));
+    if (!regular) {
+      return Status(Code::kInvalidArgument,
+                    file + " is no regular file: - in its place reads the standard input");
+    }
     TRY_ASSIGN(input.file_, posix_files().open(file, OpenMode::kRead));
     TRY_ASSIGN(input.size_, input.file_->size());
     return input;

@@ -338,6 +338,8 @@ class Backup(unittest.TestCase):
         self.assertIn("in use", self.command("backup", data="first", expect=1))
         before = self.digest(server, "docs")
         self.assertEqual(server.stop(), 0)
+        self.assertIn("not a data folder", self.command("backup", data="none", expect=1))
+        self.assertFalse((self.folder / "none").exists())
         full = self.command("backup", data="first").split()[0]
         part = self.command("backup", "--incremental", data="first").split()[0]
         listed = self.command("backups", data="first")

@@ -2,6 +2,7 @@
 # Export and import over a real server: every point comes back, also in bad company; slow and vanished
 # clients, a large body, a stop in between; and the command line on top.
 import json
+import os
 import random
 import socket
 import struct
@@ -283,6 +284,12 @@ class Patient(StreamTest):
         done = self.run_command("export", "nobody", "-o", str(missing), status=2)
         self.assertIn(b"'nobody' not found", done.stderr)
         self.assertFalse(missing.exists())
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for arguments in (("export", "x", "-o", str(pipe)), ("import", "x", str(pipe)),
+                          ("import", "x", str(self.folder))):
+            self.assertIn(b"no regular file", self.run_command(*arguments, status=2).stderr)
+        self.assertTrue(pipe.is_fifo())
         self.run_command("export", status=2)
         self.run_command("export", "x", "--url", "ftp://x", status=2)
         self.run_command("export", "x", "--url", "http://127.0.0.1:1", status=2)
