@@ -91,10 +91,12 @@ class Scenario:
         """No server has it open."""
         run = subprocess.run([self.binary, "check", "--data", self.server.folder, "--json"],
                              capture_output=True, text=True, check=False)
-        findings = json.loads(run.stdout)["findings"] if run.returncode in (0, 1) else run.stderr
-        damage = [f for f in findings if f["kind"] not in ("leftover", "note")]
+        if run.returncode not in (0, 1):
+            raise AssertionError(f"ferresdb check ended with {run.returncode}: {run.stderr}")
+        damage = [finding for finding in json.loads(run.stdout)["findings"]
+                  if finding["kind"] not in ("leftover", "note")]
         if run.returncode != 0 or damage:
-            raise AssertionError(f"ferresdb check ended with {run.returncode}: {damage}")
+            raise AssertionError(f"ferresdb check found {damage}")
         self.figures.count("checks of the folder found it sound")
 
     def verify(self, client, collection, states, dimension=16):
