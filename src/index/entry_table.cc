@@ -19,8 +19,13 @@ constexpr uint32_t kEntriesFew = 128;
 constexpr int kReadAttempts = 16;
 constexpr uint32_t kCodesOffset = (sizeof(EntryBlock) + 63) / 64 * 64;
 
+/// Whether entries are kept as the signs of their vectors, or else as the vectors.
+bool by_signs(uint32_t dim) {
+  return dim >= kSignsSayEnough;
+}
 uint32_t block_bytes(uint32_t dim) {
-  return static_cast<uint32_t>(kCodesOffset + lane_group_bytes(dim));
+  const size_t values = kLaneGroup * sizeof(float) * (1 + size_t{dim});
+  return static_cast<uint32_t>(kCodesOffset + (by_signs(dim) ? lane_group_bytes(dim) : values));
 }
 const EntryBlock& block_at(const std::byte* base, uint32_t number, uint32_t bytes) {
   return *reinterpret_cast<const EntryBlock*>(base + sizeof(EntryHeader) +
@@ -32,26 +37,43 @@ auto* codes_of(Block& block) {
   return reinterpret_cast<Byte*>(&block) + kCodesOffset;
 }
 
+uint32_t estimate(const std::byte* group, const SpaceQuery& query, uint32_t dim, float limit,
+                  float* estimates) {
+  if (by_signs(dim)) {
+    return code_kernels().filter_lanes(lane_block(group), query.lanes.query(), dim, {0, limit},
+                                       estimates);
+  }
+  const auto* const base = reinterpret_cast<const float*>(group);
+  return code_kernels().score_lanes({base + kLaneGroup, base}, query.code.values.data(), dim, limit,
+                                    estimates);
+}
+
+void copy_values(const std::byte* from_group, uint32_t from_lane, std::byte* to_group,
+                 uint32_t to_lane, uint32_t dim) {
+  const auto* const from = reinterpret_cast<const float*>(from_group);
+  auto* const to = reinterpret_cast<float*>(to_group);
+  for (uint32_t row = 0; row <= dim; ++row)
+    to[kLaneGroup * row + to_lane] = from[kLaneGroup * row + from_lane];
+}
+
 }  // namespace
 
 // ---- reading, any thread
 
-void EntryView::scan(const LaneQuery& query, Pool& nearest) const {
+void EntryView::scan(const SpaceQuery& query, Pool& nearest) const {
   if (base == nullptr) return;
   const uint32_t count =
       std::min(load_shared(&reinterpret_cast<const EntryHeader*>(base)->count), count_max);
-  const auto filter = code_kernels().filter_lanes;
   const uint32_t bytes = block_bytes(dim);
   float estimates[kLaneGroup];
   Slot slots[kLaneGroup];
   for (uint32_t first = 0; first < count; first += kLaneGroup) {
     const EntryBlock& block = block_at(base, first / kLaneGroup, bytes);
-    LaneLimit limit;
-    limit.limit = nearest.full() ? key_distance(nearest.limit()) : kFar;
+    const float limit = nearest.full() ? key_distance(nearest.limit()) : kFar;
     uint32_t mask = 0;
     for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
       const uint32_t sequence = load_shared(&block.sequence);
-      mask = filter(lane_block(codes_of(block)), query, dim, limit, estimates);
+      mask = estimate(codes_of(block), query, dim, limit, estimates);
       if (count - first < kLaneGroup) mask &= (1u << (count - first)) - 1;
       for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
         const auto lane = static_cast<uint32_t>(std::countr_zero(rest));
@@ -129,6 +151,22 @@ uint32_t EntryTable::find(Slot slot) const {
   return count;
 }
 
+void EntryTable::write(uint32_t lane, Slot slot, std::byte* group) {
+  space_->rotated(slot, rotated_.data());
+  if (by_signs(space_->rotated_dim())) {
+    space_->encode_lane(origin_.data(), rotated_.data(), lane, group);
+    return;
+  }
+  // |q - x|^2 is |q|^2 + 2 (|x|^2 / 2 - q.x), and the nearest are those of the least in brackets.
+  auto* const base = reinterpret_cast<float*>(group);
+  base[lane] = 0;
+  for (uint32_t j = 0; j < space_->rotated_dim(); ++j) {
+    const float value = rotated_[j];
+    base[kLaneGroup * (1 + size_t{j}) + lane] = value;
+    if (space_->triangles()) base[lane] += value * value / 2;
+  }
+}
+
 Status EntryTable::added(Slot slot, uint64_t number) {
   const uint32_t count = size();
   uint32_t every = kEveryMin;
@@ -146,12 +184,11 @@ Status EntryTable::added(Slot slot, uint64_t number) {
   }
   edit_header().every = every;
   const uint32_t lane = count % kLaneGroup;
-  space_->rotated(slot, rotated_.data());
   EntryBlock& block = edit_block(count / kLaneGroup);
   {
     const BlockChange change(block.sequence);
     store_shared(block.slots + lane, slot);
-    space_->encode_lane(origin_.data(), rotated_.data(), lane, codes_of(block));
+    write(lane, slot, codes_of(block));
   }
   set_count(count + 1);
   return {};
@@ -163,7 +200,8 @@ void EntryTable::copy(uint32_t from, uint32_t to) {
   EntryBlock& target = edit_block(to / kLaneGroup);
   const BlockChange change(target.sequence);
   store_shared(target.slots + to % kLaneGroup, slot);
-  copy_lane(codes_of(source), from % kLaneGroup, codes_of(target), to % kLaneGroup,
+  const auto copy_code = by_signs(space_->rotated_dim()) ? copy_lane : copy_values;
+  copy_code(codes_of(source), from % kLaneGroup, codes_of(target), to % kLaneGroup,
             space_->rotated_dim());
 }
 

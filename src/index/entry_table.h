@@ -3,11 +3,16 @@
 // stay in the CPU's cache, and starts its walk at the points that seem nearest. This takes the
 // place of HNSW's upper levels, whose every step waits for memory that the step before chose.
 //
+// Below kSignsSayEnough dimensions a sign of each says too little: walks would start anywhere, and
+// where clusters have no edges between them never see the one they look for. Such short vectors
+// stand in the table themselves and take no more bytes than the signs of long ones.
+//
 // One in `every` additions becomes an entry. When the table is full every second entry goes and
 // `every` doubles, so that the sample stays even, whatever the order of arrival was.
 //
 // Arena: an EntryHeader, then blocks of 32 entries: EntryBlock, and from the next cache line on one
-// group of lane codes (quant/lanes.h). A block's sequence is odd while the lane changes it.
+// group of lane codes (quant/lanes.h) or of vectors (LaneValues of kernels/codes.h: 32 floats base,
+// then the values). A block's sequence is odd while the lane changes it.
 //
 // Threads: EntryView on any thread, under an EpochGuard; the rest is the lane's.
 #pragma once
@@ -35,14 +40,17 @@ struct EntryBlock {
   Slot slots[kLaneGroup] = {};
 };
 
+inline constexpr uint32_t kSignsSayEnough = 64;
+
 /// The table as a search sees it.
 struct EntryView {
   const std::byte* base = nullptr;  // of the arena; null: no entry was ever made
   uint32_t count_max = 0;           // entries that may be read
   uint32_t dim = 0;
 
-  /// Offers entries to a pool, which keeps those that seem nearest.
-  void scan(const LaneQuery& query, Pool& nearest) const;
+  /// Offers entries to a pool, which keeps those that seem nearest. What they seem to be away is
+  /// comparable with each other only.
+  void scan(const SpaceQuery& query, Pool& nearest) const;
 };
 
 class EntryTable {
@@ -65,6 +73,7 @@ class EntryTable {
   EntryTable(Arena* arena, const Space& space);
 
   uint32_t find(Slot slot) const;
+  void write(uint32_t lane, Slot slot, std::byte* group);
   EntryHeader& edit_header();
   EntryBlock& edit_block(uint32_t number);
   void copy(uint32_t from, uint32_t to);

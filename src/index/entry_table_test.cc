@@ -11,10 +11,10 @@
 namespace ferres {
 namespace {
 
-constexpr uint32_t kDim = 64;
 constexpr uint64_t kEvery = 64;  // additions an entry, in a table that was never full
 
-class EntryTableTest : public ::testing::Test {
+/// Of so many dimensions: entries are kept as vectors, or as signs.
+class EntryTableTest : public ::testing::TestWithParam<uint32_t> {
  protected:
   void SetUp() override {
     dir_ = ::testing::TempDir() + "entry_table_" + std::to_string(::getpid());
@@ -24,7 +24,7 @@ class EntryTableTest : public ::testing::Test {
     auto store = PageStore::open(posix_files(), dir_, manifest);
     ASSERT_TRUE(store.ok());
     store_ = std::move(*store);
-    auto vectors = VectorStore::open(*store_, 1, Metric::kEuclidean, kDim);
+    auto vectors = VectorStore::open(*store_, 1, Metric::kEuclidean, GetParam());
     ASSERT_TRUE(vectors.ok());
     vectors_ = std::move(*vectors);
     space_ = make_vector_space(*vectors_, true);
@@ -47,14 +47,14 @@ class EntryTableTest : public ::testing::Test {
   void put(Slot slots) {
     Random random(7);
     for (Slot slot = 0; slot < slots; ++slot)
-      ASSERT_TRUE(vectors_->put(slot, random_vector(random, kDim)).ok());
+      ASSERT_TRUE(vectors_->put(slot, random_vector(random, GetParam())).ok());
   }
   std::set<Slot> nearest(const EntryTable& table, Slot to, uint32_t count) {
     SpaceQuery query;
     space_->prepare(vectors_->get(to), query);
     Pool pool;
     pool.reset(count);
-    table.view().scan(query.lanes.query(), pool);
+    table.view().scan(query, pool);
     std::set<Slot> slots;
     for (uint32_t i = 0; i < pool.size(); ++i)
       slots.insert(pool.slot(i));
@@ -68,7 +68,9 @@ class EntryTableTest : public ::testing::Test {
   EpochGuard guard_;
 };
 
-TEST_F(EntryTableTest, KeepsAnEvenSampleOfWhatWasAdded) {
+INSTANTIATE_TEST_SUITE_P(Dimensions, EntryTableTest, ::testing::Values(16, 64));
+
+TEST_P(EntryTableTest, KeepsAnEvenSampleOfWhatWasAdded) {
   constexpr Slot kSlots = 4000;
   put(kSlots);
   EntryTable table = open_table();
@@ -88,7 +90,7 @@ TEST_F(EntryTableTest, KeepsAnEvenSampleOfWhatWasAdded) {
   }
 }
 
-TEST_F(EntryTableTest, WhatWasRemovedIsNoEntry) {
+TEST_P(EntryTableTest, WhatWasRemovedIsNoEntry) {
   constexpr Slot kSlots = 100;
   EntryTable table = table_of(kSlots);
   ASSERT_EQ(table.size(), kSlots);
@@ -105,7 +107,7 @@ TEST_F(EntryTableTest, WhatWasRemovedIsNoEntry) {
   EXPECT_EQ(nearest(table, 1, kSlots), left);
 }
 
-TEST_F(EntryTableTest, AScanFindsWhatIsNearest) {
+TEST_P(EntryTableTest, AScanFindsWhatIsNearest) {
   constexpr Slot kSlots = 300;
   EntryTable table = table_of(kSlots);
   table.removed(5);  // another entry's code takes its place
@@ -114,7 +116,7 @@ TEST_F(EntryTableTest, AScanFindsWhatIsNearest) {
   EXPECT_EQ(nearest(table, kSlots - 1, 4).count(kSlots - 1), 1u);
 }
 
-TEST_F(EntryTableTest, FillsAgainWhenMostWasRemoved) {
+TEST_P(EntryTableTest, FillsAgainWhenMostWasRemoved) {
   constexpr Slot kSlots = 4000;
   EntryTable table = table_of(kSlots);
   for (Slot slot = 0; slot < kSlots; ++slot)

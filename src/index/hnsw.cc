@@ -50,10 +50,8 @@ constexpr uint32_t kProbesAtOnce = 2;
 constexpr uint32_t kCodeArenas = 5;
 // Lane codes let pass what they estimate so much beyond the worst of the pool, times 1 / sqrt(dim):
 // the error of a one-bit estimate shrinks like that. Less cost recall at 100 dimensions, more
-// speed.
+// speed. Where signs say too little, every lane passes.
 constexpr float kSlack = 0.75f;
-// Below so many dimensions one bit of each says too little: every lane passes.
-constexpr uint32_t kFilterDimensionMin = 64;
 
 WalkScratch& scratch() {
   thread_local WalkScratch scratch;
@@ -132,8 +130,8 @@ auto HnswIndex::with_blocks(const SpaceQuery& query, Body&& body) const {
   const GraphView view = graph_->view();
   if (config_.layout == GraphLayout::kFast) {
     const uint32_t dim = space_->rotated_dim();
-    const float slack = dim < kFilterDimensionMin ? std::numeric_limits<float>::infinity()
-                                                  : kSlack / std::sqrt(static_cast<float>(dim));
+    const float slack = dim < kSignsSayEnough ? std::numeric_limits<float>::infinity()
+                                              : kSlack / std::sqrt(static_cast<float>(dim));
     return body(LaneBlocks(view, query.lanes.query(), slack));
   }
   return body(PlainBlocks(view));

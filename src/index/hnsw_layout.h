@@ -24,7 +24,7 @@
 namespace ferres {
 
 inline constexpr uint64_t kGraphMagic = 0x3130485052474546;  // "FEGRPH01"
-inline constexpr uint32_t kGraphFormat = 3;
+inline constexpr uint32_t kGraphFormat = 4;
 inline constexpr uint32_t kLinksMax = 64;             // m at most
 inline constexpr uint32_t kLanesMax = 2 * kLinksMax;  // of a block
 inline constexpr uint32_t kFillerBit = 0x80000000u;

@@ -269,6 +269,44 @@ TEST_P(Hnsw, LaterPointsNearerTheCentreDoNotCutOffTheOlder) {
   }
 }
 
+TEST_P(Hnsw, AClusterThatIsFilledAnewHidesNoOther) {
+  // Numbered points whose numbers lie far apart in one component, in groups that differ little: the
+  // nearest points of another group are as near as most of the own, and no edges lead across.
+  constexpr Slot kGroups = 4;
+  constexpr Slot kPoints = 1500;
+  const auto vector = [](Slot group, Slot number, uint32_t version) {
+    Vector v = {static_cast<float>(number), static_cast<float>(version),
+                static_cast<float>(735 * group % 1000)};
+    for (uint32_t i = 3; i < 16; ++i)
+      v.push_back(static_cast<float>((number * i + version) % 101));
+    return v;
+  };
+  IndexBench bench("anew", Metric::kEuclidean, 16, GetParam().config());
+  std::vector<Vector> points(size_t{kGroups} * kPoints);
+  uint32_t version = 0;
+  const auto fill = [&](Slot group) {
+    ++version;
+    for (Slot slot = group * kPoints; slot < (group + 1) * kPoints; ++slot) {
+      points[slot] = vector(group, slot % kPoints, version);
+      bench.add(slot, points[slot]);
+    }
+  };
+  for (Slot slot = 0; slot < points.size(); ++slot)
+    points[slot] = vector(slot / kPoints, slot % kPoints, 1);
+  bench.train(points);
+  for (Slot group = 0; group < kGroups; ++group)
+    fill(group);
+  for (Slot group = 0; group < kGroups; ++group) {
+    for (Slot slot = group * kPoints; slot < (group + 1) * kPoints; ++slot)
+      bench.remove(slot);
+    fill(group);
+    size_t missed = 0;
+    for (Slot slot = 0; slot < points.size(); slot += 7)
+      missed += slots_of(bench.search(points[slot], 3, 50)).count(slot) == 0;
+    EXPECT_LE(missed, points.size() / 7 / 100) << "group " << group;
+  }
+}
+
 TEST_P(Hnsw, PlanOutlivesManyAddsRemovalsAndReusedSlots) {
   Random random(36);
   IndexBench bench("stale", Metric::kEuclidean, 8, GetParam().config(8, 60));

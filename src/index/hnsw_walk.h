@@ -130,7 +130,7 @@ class Walk {
   void enter() {
     Pool& entries = scratch_.entries;
     entries.reset(kStarts);
-    blocks_.entries.scan(scratch_.query.lanes.query(), entries);
+    blocks_.entries.scan(scratch_.query, entries);
     starts_count_ = 0;
     for (uint32_t i = 0; i < entries.size(); ++i)
       starts_[starts_count_++] = entries.slot(i);

@@ -49,6 +49,12 @@ struct LaneLimit {
   float limit = 0;
 };
 inline constexpr size_t kLaneGroup = 32;
+/// 32 lanes whose vectors themselves lie side by side, where signs would say too little; read like
+/// a LaneBlock.
+struct LaneValues {
+  const float* values = nullptr;  // 32 * dim: component j of lane i at 32 j + i
+  const float* base = nullptr;    // 32 floats
+};
 
 /// Sums over a difference d = to - from: of |d|, of d^2, and of from with the signs of d.
 struct LaneSums {
@@ -92,6 +98,9 @@ struct CodeKernels {
   /// infinity: what cannot be estimated is scored. `estimates` takes all 32.
   uint32_t (*filter_lanes)(const LaneBlock& block, const LaneQuery& query, size_t dim,
                            const LaneLimit& limit, float* estimates);
+  /// The same with distances[i] = base[i] - sum of query[j] * component j of lane i.
+  uint32_t (*score_lanes)(const LaneValues& lanes, const float* query, size_t dim, float limit,
+                          float* distances);
   /// Writes the signs of to - from into a lane's bits and returns its sums.
   LaneSums (*encode_lane)(const float* from, const float* to, size_t dim, uint32_t lane,
                           uint8_t* codes);

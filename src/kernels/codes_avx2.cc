@@ -231,6 +231,27 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
          below(high_odd, block, query, 24, limit, estimates);
 }
 
+FERRES_NO_TSAN uint32_t score_lanes(const LaneValues& lanes, const float* query, size_t dim,
+                                    float limit, float* distances) {
+  __m256 sums[4];
+  for (size_t i = 0; i < 4; ++i)
+    sums[i] = _mm256_loadu_ps(lanes.base + 8 * i);
+  for (size_t j = 0; j < dim; ++j) {
+    const __m256 component = _mm256_set1_ps(query[j]);
+    const float* const row = lanes.values + kLaneGroup * j;
+    for (size_t i = 0; i < 4; ++i) {
+      sums[i] = _mm256_sub_ps(sums[i], _mm256_mul_ps(component, _mm256_loadu_ps(row + 8 * i)));
+    }
+  }
+  uint32_t mask = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(distances + 8 * i, sums[i]);
+    const __m256 near = _mm256_cmp_ps(sums[i], _mm256_set1_ps(limit), _CMP_NGT_UQ);
+    mask |= static_cast<uint32_t>(_mm256_movemask_ps(near)) << 8 * i;
+  }
+  return mask;
+}
+
 float fold(__m256 first, __m256 second) {
   const __m256 eight = _mm256_add_ps(first, second);
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -401,10 +422,10 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx2CodeKernels = {dot_u8,         dot_u8_codes,  dot_packed,  unpack,
-                                      unpack_centred, filter_lanes,  encode_lane, lane_tables,
-                                      split,          grid_sums,     grid_codes,  decode_u8,
-                                      hadamard,       polar_dot_avx2};
+const CodeKernels kAvx2CodeKernels = {dot_u8,         dot_u8_codes, dot_packed,    unpack,
+                                      unpack_centred, filter_lanes, score_lanes,   encode_lane,
+                                      lane_tables,    split,        grid_sums,     grid_codes,
+                                      decode_u8,      hadamard,     polar_dot_avx2};
 
 }  // namespace ferres
 FERRES_TARGET_END

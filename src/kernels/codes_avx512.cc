@@ -262,6 +262,23 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
          below(lane_sums(high_even, high_odd), block, query, 16, limit, estimates);
 }
 
+FERRES_NO_TSAN uint32_t score_lanes(const LaneValues& lanes, const float* query, size_t dim,
+                                    float limit, float* distances) {
+  __m512 low = _mm512_loadu_ps(lanes.base);
+  __m512 high = _mm512_loadu_ps(lanes.base + 16);
+  for (size_t j = 0; j < dim; ++j) {
+    const __m512 component = _mm512_set1_ps(query[j]);
+    const float* const row = lanes.values + kLaneGroup * j;
+    low = _mm512_sub_ps(low, _mm512_mul_ps(component, _mm512_loadu_ps(row)));
+    high = _mm512_sub_ps(high, _mm512_mul_ps(component, _mm512_loadu_ps(row + 16)));
+  }
+  _mm512_storeu_ps(distances, low);
+  _mm512_storeu_ps(distances + 16, high);
+  const __m512 most = _mm512_set1_ps(limit);
+  return uint32_t{_mm512_cmp_ps_mask(low, most, _CMP_NGT_UQ)} |
+         uint32_t{_mm512_cmp_ps_mask(high, most, _CMP_NGT_UQ)} << 16;
+}
+
 float fold(__m512 sixteen) {
   const __m256 eight =
       _mm256_add_ps(_mm512_castps512_ps256(sixteen), _mm512_extractf32x8_ps(sixteen, 1));
@@ -453,10 +470,10 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kAvx512CodeKernels = {dot_u8,         dot_u8_codes,    dot_packed,  unpack,
-                                        unpack_centred, filter_lanes,    encode_lane, lane_tables,
-                                        split,          grid_sums,       grid_codes,  decode_u8,
-                                        hadamard,       polar_dot_avx512};
+const CodeKernels kAvx512CodeKernels = {dot_u8,         dot_u8_codes, dot_packed,      unpack,
+                                        unpack_centred, filter_lanes, score_lanes,     encode_lane,
+                                        lane_tables,    split,        grid_sums,       grid_codes,
+                                        decode_u8,      hadamard,     polar_dot_avx512};
 
 }  // namespace ferres
 FERRES_TARGET_END

@@ -117,6 +117,20 @@ FERRES_NO_TSAN uint32_t filter_lanes(const LaneBlock& block, const LaneQuery& qu
   return mask;
 }
 
+FERRES_NO_TSAN uint32_t score_lanes(const LaneValues& lanes, const float* query, size_t dim,
+                                    float limit, float* distances) {
+  for (size_t lane = 0; lane < kLaneGroup; ++lane)
+    distances[lane] = lanes.base[lane];
+  for (size_t j = 0; j < dim; ++j) {
+    for (size_t lane = 0; lane < kLaneGroup; ++lane)
+      distances[lane] -= query[j] * lanes.values[kLaneGroup * j + lane];
+  }
+  uint32_t mask = 0;
+  for (size_t lane = 0; lane < kLaneGroup; ++lane)
+    mask |= static_cast<uint32_t>(!(distances[lane] > limit)) << lane;
+  return mask;
+}
+
 /// Adds sixteen sums in the order in which a vector register is folded.
 float fold(const std::array<float, 16>& sums) {
   std::array<float, 8> eight{};
@@ -229,9 +243,9 @@ void hadamard(float* x, const float* signs, size_t n, float scale) {
 
 }  // namespace
 
-const CodeKernels kScalarCodeKernels = {dot_u8,         dot_u8_codes,    dot_packed,  unpack,
-                                        unpack_centred, filter_lanes,    encode_lane, lane_tables,
-                                        split,          grid_sums,       grid_codes,  decode_u8,
-                                        hadamard,       polar_dot_scalar};
+const CodeKernels kScalarCodeKernels = {dot_u8,         dot_u8_codes, dot_packed,      unpack,
+                                        unpack_centred, filter_lanes, score_lanes,     encode_lane,
+                                        lane_tables,    split,        grid_sums,       grid_codes,
+                                        decode_u8,      hadamard,     polar_dot_scalar};
 
 }  // namespace ferres

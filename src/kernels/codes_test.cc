@@ -345,6 +345,40 @@ void expect_same(const float* a, const float* b, size_t count, const std::string
   }
 }
 
+TEST(CodeKernels, ScoredLanesAreThoseOfThePlainLoop) {
+  Random random(kSeed);
+  for (const size_t dim : dims()) {
+    for (const float scale : {1.0f, 1e-30f, 1e25f}) {
+      const AlignedVector<float> query = normals(dim, scale, random);
+      const AlignedVector<float> values = normals(kLaneGroup * dim, scale, random);
+      AlignedVector<float> base = normals(kLaneGroup, scale, random);
+      base[3] = kNan;
+      base[8] = kInfinity;
+      std::array<float, kLaneGroup> expected{};
+      for (size_t lane = 0; lane < kLaneGroup; ++lane) {
+        expected[lane] = base[lane];
+        for (size_t j = 0; j < dim; ++j)
+          expected[lane] -= query[j] * values[kLaneGroup * j + lane];
+      }
+      std::vector<float> limits(expected.begin(), expected.end());  // each at its very edge
+      limits.insert(limits.end(), {0.0f, kNan, kInfinity, -kInfinity});
+      for (const float limit : limits) {
+        for (const DistanceKernels* table : available_kernels()) {
+          std::array<float, kLaneGroup> distances{};
+          const uint32_t mask = table->codes->score_lanes(
+              {values.data(), base.data()}, query.data(), dim, limit, distances.data());
+          const std::string what = std::string(table->isa) + " dim " + std::to_string(dim);
+          expect_same(distances.data(), expected.data(), kLaneGroup, what);
+          for (size_t lane = 0; lane < kLaneGroup; ++lane)
+            EXPECT_EQ((mask >> lane & 1) != 0, !(expected[lane] > limit))
+                << what << " lane " << lane;
+        }
+      }
+      if (HasFailure()) return;
+    }
+  }
+}
+
 TEST(CodeKernels, EncodedLanesAreTheSameOnEveryIsaAndTouchNothingElse) {
   Random random(kSeed);
   for (const size_t dim : dims()) {
