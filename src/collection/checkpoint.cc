@@ -20,13 +20,10 @@ bool CollectionImpl::dirty() const {
 
 uint64_t CollectionImpl::unsaved_bytes() const {
   uint64_t bytes = being_saved_;
-  const EpochGuard guard;
-  for (const std::shared_ptr<Part>& part : newest()->all()) {
-    const Partition* const partition = part->partition.load();
-    if (partition == nullptr) continue;
-    bytes +=
-        partition->points_store().changed_bytes() + partition->derived().store->changed_bytes();
-  }
+  newest()->any_open([&](const Part&, const Partition& partition) {
+    bytes += partition.points_store().changed_bytes() + partition.derived().store->changed_bytes();
+    return false;
+  });
   return bytes;
 }
 
@@ -143,16 +140,12 @@ void CollectionImpl::repair_damage() {
 bool CollectionImpl::wants_care() const {
   const std::shared_ptr<Partitions> partitions = newest();
   if (partitions->open_count() > options_.open_partitions_max) return true;
-  const EpochGuard guard;  // a rebuild or a restore may be replacing what it looks at
-  for (const std::shared_ptr<Part>& part : partitions->all()) {
-    const Partition* const partition = part->partition.load();
-    if (partition == nullptr) continue;
-    if (partition->derived_damaged() || !partition->points_damage().ok()) return true;
-    if (partition->vectors().release_due()) return true;
+  return partitions->any_open([](const Part& part, const Partition& partition) {
+    if (partition.derived_damaged() || !partition.points_damage().ok()) return true;
+    if (partition.vectors().release_due()) return true;
     // What readers were in the way of; or most slots are empty.
-    if (partition->dying_points() > 0 || part->wasteful_since != 0) return true;
-  }
-  return false;
+    return partition.dying_points() > 0 || part.wasteful_since != 0;
+  });
 }
 
 /// Looks after a collection that nobody writes to.

@@ -165,6 +165,13 @@ size_t Partitions::open_count() const {
   return open_.size();
 }
 
+bool Partitions::any_open(const std::function<bool(const Part&, const Partition&)>& is) const {
+  const EpochGuard guard;  // a rebuild or a restore may be replacing what it looks at
+  const MutexLock lock(mutex_);
+  return std::any_of(open_.begin(), open_.end(),
+                     [&](const Part* part) { return is(*part, *part->partition.load()); });
+}
+
 uint64_t Partitions::points() const {
   uint64_t points = 0;
   const EpochGuard guard;

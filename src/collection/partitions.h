@@ -79,6 +79,8 @@ class Partitions {
   /// In order of creation.
   std::vector<std::shared_ptr<Part>> all() const;
   size_t open_count() const;
+  /// Whether `is` says so of any that is open. It is called under a guard and the list's lock.
+  bool any_open(const std::function<bool(const Part&, const Partition&)>& is) const;
   /// Opens the part if it is closed; what it returns may be closed again. Not under a guard.
   Status reach(Part& part) const;
   /// As it is in the newest checkpoint, for this caller alone; null when the part is open.
