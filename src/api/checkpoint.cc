@@ -8,23 +8,30 @@
 namespace ferres {
 namespace {
 
-Result<std::vector<std::shared_ptr<Collection>>> asked_for(Context& context, Call& call) {
+struct Asked {
+  std::vector<std::shared_ptr<Collection>> collections;
+  bool all = false;
+};
+
+Result<Asked> asked_for(Context& context, Call& call) {
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
   std::optional<std::string> name;
   TRY(fields.read("collection", name));
-  if (!name) return context.db.list();
+  if (!name) return Asked{context.db.list(), true};
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(*name));
-  return std::vector{collection};
+  return Asked{{collection}};
 }
 
-Result<Answer> write_checkpoints(const std::vector<std::shared_ptr<Collection>>& collections) {
+Result<Answer> write_checkpoints(const Asked& asked) {
   JsonWriter json;
   json.begin_object().field("ok", true).key("collections").begin_array();
-  for (const std::shared_ptr<Collection>& collection : collections) {
+  for (const std::shared_ptr<Collection>& collection : asked.collections) {
     const std::string& name = collection->config().name;
-    if (collection->dirty()) {
+    // One that is unavailable says why.
+    if (collection->dirty() || !collection->stats().unavailable.empty()) {
       Status status = collection->checkpoint();
+      if (status.code() == Code::kNotFound && asked.all) continue;
       if (!status.ok()) return std::move(status).context(name);
     }
     json.begin_object().field("name", name).field("lsn", collection->stats().checkpoint_lsn);
@@ -37,10 +44,10 @@ Result<Answer> write_checkpoints(const std::vector<std::shared_ptr<Collection>>&
 }  // namespace
 
 void checkpoint(Context& context, Call& call, const Reply& reply) {
-  auto collections = asked_for(context, call);
-  if (!collections.ok()) return reply(error_answer(collections.error()));
-  context.long_requests.submit([collections = *std::move(collections), reply] {
-    Result<Answer> answer = write_checkpoints(collections);
+  auto asked = asked_for(context, call);
+  if (!asked.ok()) return reply(error_answer(asked.error()));
+  context.long_requests.submit([asked = *std::move(asked), reply] {
+    Result<Answer> answer = write_checkpoints(asked);
     reply(answer.ok() ? *std::move(answer) : error_answer(answer.error()));
   });
 }

@@ -21,23 +21,15 @@ Status check_there(Collection& collection, const std::string& ns) {
                                "the whole collection"};
 }
 
-/// No point can be in another, and the log would keep the name.
-Status check_name(const std::string& ns) {
-  if (ns.size() > kNamespaceBytesMax) {
-    return {Code::kInvalidArgument,
-            "namespace too long: max " + std::to_string(kNamespaceBytesMax) + " bytes"};
-  }
-  if (ns.find('\0') == std::string::npos) return {};
-  return {Code::kInvalidArgument, "namespace must not contain NUL"};
-}
-
 }  // namespace
 
 void delete_namespace(Context& context, Call& call, const Reply& reply) {
   const std::string* purge = call.parameter("purge");
   if (purge != nullptr && *purge != "true" && *purge != "false")
     return reply(error_answer(Status(Code::kInvalidArgument, "purge must be true or false")));
-  if (const Status named = check_name(call.item); !named.ok()) return reply(error_answer(named));
+  // No point can be in it, and the log would keep the name.
+  if (std::string reason = invalid_namespace(call.item); !reason.empty())
+    return reply(error_answer(Status(Code::kInvalidArgument, std::move(reason))));
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   const bool forget = purge != nullptr && *purge == "true";

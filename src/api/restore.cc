@@ -27,10 +27,8 @@ Result<RestoreRequest> read_request(Call& call) {
   TRY(fields.read("namespace", request.target.ns));
   if (request.target.ns && !request.collection)
     return Status(Code::kInvalidArgument, "a namespace is of one collection: name the collection");
-  if (request.target.ns && request.target.ns->size() > kNamespaceBytesMax) {
-    return Status(Code::kInvalidArgument,
-                  "namespace too long: max " + std::to_string(kNamespaceBytesMax) + " bytes");
-  }
+  if (std::string reason = invalid_namespace(request.target.ns.value_or("")); !reason.empty())
+    return Status(Code::kInvalidArgument, std::move(reason));
   for (const auto& name : {request.collection, request.as}) {
     if (name && name->size() > kNameBytesMax) {
       return Status(Code::kInvalidArgument,

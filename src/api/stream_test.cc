@@ -189,5 +189,23 @@ TEST_F(ApiStreamTest, ACheckpointSaysHowFarItReaches) {
   EXPECT_EQ(call("checkpoint", R"({"collection":"none"})").status, 404);
 }
 
+TEST_F(ApiStreamTest, AnUnavailableCollectionIsNotSaidToBeSaved) {
+  create();
+  ASSERT_TRUE((*context_->db.find("docs"))->close(false).ok());
+  EXPECT_EQ(call("checkpoint", "{}").status, 503);
+  EXPECT_EQ(call("checkpoint", R"({"collection":"docs"})").status, 503);
+}
+
+TEST_F(ApiStreamTest, AnImportIntoADroppedCollectionSaysSo) {
+  create();
+  auto importing = begin_import();
+  give(*importing, std::string(kLines));
+  ASSERT_TRUE(context_->db.drop("docs", false).ok());
+  importing->sink->end();
+  executor_.run_all();
+  ASSERT_TRUE(importing->answer.has_value());
+  EXPECT_EQ(importing->answer->status, 404) << importing->answer->body;
+}
+
 }  // namespace
 }  // namespace ferres

@@ -30,6 +30,13 @@ std::string too_long(std::span<const float> vector, Metric metric) {
   return "the norm of the vector is above 1e14: scale it";
 }
 
+std::string invalid_namespace(std::string_view ns) {
+  if (ns.size() > kNamespaceBytesMax)
+    return "namespace too long: max " + std::to_string(kNamespaceBytesMax) + " bytes";
+  if (ns.find('\0') != std::string_view::npos) return "namespace must not contain NUL";
+  return {};
+}
+
 namespace {
 
 /// Why a vector, as the collection keeps it, has no angle to others; empty when it has.
@@ -51,6 +58,10 @@ std::string without_direction(const std::vector<float>& sent, const CollectionCo
   return "the norm of the vector is too large or too small for cosine distance: scale it";
 }
 
+std::string_view text_of(const std::optional<std::string>& ns) {
+  return ns ? std::string_view(*ns) : std::string_view();
+}
+
 /// Why a point cannot be stored; empty when it can.
 std::string invalid_reason(const PointInput& point, const CollectionConfig& config) {
   if (point.id.empty()) return "point id cannot be empty";
@@ -58,12 +69,7 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
     return "point id too long: max " + std::to_string(kPointIdBytesMax) + " bytes";
   }
   if (point.id.find('\0') != std::string::npos) return "point id must not contain NUL";
-  if (point.ns && point.ns->size() > kNamespaceBytesMax) {
-    return "namespace too long: max " + std::to_string(kNamespaceBytesMax) + " bytes";
-  }
-  if (point.ns && point.ns->find('\0') != std::string::npos) {
-    return "namespace must not contain NUL";
-  }
+  if (std::string reason = invalid_namespace(text_of(point.ns)); !reason.empty()) return reason;
   if (point.created_at && *point.created_at > kCreatedSecondsMax) {
     return "created_at is more than " + std::to_string(kCreatedSecondsMax);
   }
@@ -83,10 +89,6 @@ std::string invalid_reason(const PointInput& point, const CollectionConfig& conf
   }
   return config.metric == Metric::kCosine ? without_direction(point.vector, config)
                                           : too_long(point.vector, config.metric);
-}
-
-std::string_view text_of(const std::optional<std::string>& ns) {
-  return ns ? std::string_view(*ns) : std::string_view();
 }
 
 }  // namespace
@@ -263,6 +265,7 @@ void CollectionImpl::remove(DeleteRequest request, DeleteCallback done) {
 
 Status CollectionImpl::close(bool with_checkpoint) {
   Status status;
+  Status why;
   if (with_checkpoint && dirty() && failure().ok()) status = checkpoint();
   {
     const MutexLock lock(mutex_);
@@ -277,11 +280,28 @@ Status CollectionImpl::close(bool with_checkpoint) {
     const MutexLock lock(mutex_);
     changed_.wait_for(mutex_, 1000);
   }
-  refuse(Status(Code::kUnavailable, "the collection was closed"));
+  {
+    const MutexLock lock(mutex_);
+    why = dropped_ ? why_closing() : Status(Code::kUnavailable, "the collection was closed");
+  }
+  refuse(std::move(why));
   // Now, and not with the last reference: a log cuts its file to size when it goes, and whoever
   // opens the folder next may be writing there by then.
   log_.reset();
   return status;
+}
+
+void CollectionImpl::close_dropped() {
+  {
+    const MutexLock lock(mutex_);
+    dropped_ = true;
+  }
+  close(false).ignore();  // without a checkpoint nothing can fail
+}
+
+Status CollectionImpl::why_closing() const {
+  if (!dropped_) return {Code::kUnavailable, "the collection is closing"};
+  return {Code::kNotFound, "collection '" + config_.name + "' not found: it was dropped meanwhile"};
 }
 
 }  // namespace ferres

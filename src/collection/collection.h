@@ -30,6 +30,8 @@ inline constexpr size_t kIdsPerDeleteMax = 10000;
 inline constexpr uint32_t kSearchLimitMax = 10000;
 inline constexpr size_t kPointIdBytesMax = 1024;
 inline constexpr size_t kNamespaceBytesMax = 256;
+/// Why no point can be in a namespace of that name; empty when it can.
+std::string invalid_namespace(std::string_view ns);
 inline constexpr size_t kMetadataBytesMax = 1 << 20;
 inline constexpr uint64_t kCreatedSecondsMax = (uint64_t{1} << 36) - 1;  // a record's bits
 
@@ -330,6 +332,8 @@ class Collection {
   virtual uint64_t unsaved_bytes() const = 0;
   /// Stops taking writes, waits for background work, writes a last checkpoint when asked.
   virtual Status close(bool checkpoint) = 0;
+  /// The same for one that was dropped: whoever still asks is told that it is not there.
+  virtual void close_dropped() = 0;
 
  protected:
   virtual Executor& executor() = 0;

@@ -80,6 +80,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool dirty() const override;
   uint64_t unsaved_bytes() const override;
   Status close(bool checkpoint) override;
+  void close_dropped() override;
 
  protected:
   Executor& executor() override { return *env_.executor; }
@@ -168,6 +169,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void fail(Status status);
   void refuse(Status status);
   Status failure() const;
+  Status why_closing() const REQUIRES(mutex_);
   /// Why nothing may be written that needs space.
   Status no_space() const { return env_.space == nullptr ? Status() : env_.space->admit(); }
   Status recover_log();
@@ -260,6 +262,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::deque<PendingWrite> writes_ GUARDED_BY(mutex_);
   bool active_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
+  bool dropped_ GUARDED_BY(mutex_) = false;
   bool link_all_ GUARDED_BY(mutex_) = false;  // somebody waits in link_all()
   std::unique_ptr<const IndexConfig> index_wanted_ GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<const CollectionConfig>> configs_ GUARDED_BY(mutex_);

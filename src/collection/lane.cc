@@ -32,9 +32,11 @@ constexpr int kRoundsPerTask = 16;  // then other tasks of the executor get thei
 void CollectionImpl::enqueue(PendingWrite write) {
   bool start = false;
   decltype(write.done) refuse;
+  Status why;
   {
     const MutexLock lock(mutex_);
     if (closing_) {
+      why = why_closing();
       refuse = std::move(write.done);
     } else {
       writes_.push_back(std::move(write));
@@ -43,7 +45,7 @@ void CollectionImpl::enqueue(PendingWrite write) {
     }
   }
   if (refuse) {
-    refuse(Status(Code::kUnavailable, "the collection is closing"), 0, 0);
+    refuse(std::move(why), 0, 0);
     return;
   }
   if (start) env_.executor->submit([self = shared_from_this()] { self->run_lane(); });
@@ -367,7 +369,9 @@ void CollectionImpl::fail(Status status) {
 void CollectionImpl::refuse(Status status) {
   {
     const MutexLock lock(failure_mutex_);
-    if (failure_.ok()) {
+    if (failure_.ok() && status.code() == Code::kNotFound) {
+      failure_ = std::move(status);
+    } else if (failure_.ok()) {
       failure_ = Status(
           status.code() == Code::kCorruption ? Code::kCorruption : Code::kUnavailable,
           "collection '" + config_.name + "' is unavailable: " + std::string(status.message()));

@@ -59,7 +59,7 @@ Status CollectionImpl::forget() {
   Waiter<bool> waiter(*env_.executor);
   {
     const MutexLock lock(mutex_);
-    if (closing_) return {Code::kUnavailable, "the collection is closing"};
+    if (closing_) return why_closing();
     forget_wanted_.push_back(waiter.callback());
   }
   wake();

@@ -21,7 +21,7 @@ StateSource CollectionImpl::state_source(const RestoreProgress& progress) const 
   source.progress = [this, progress](uint64_t done, uint64_t total) -> Status {
     {
       const MutexLock lock(mutex_);
-      if (closing_) return {Code::kUnavailable, "the collection is closing"};
+      if (closing_) return why_closing();
     }
     return progress ? progress(done, total) : Status();
   };
@@ -126,7 +126,7 @@ Result<RestoreResult> CollectionImpl::hand_over(State state, const LogMoment& so
   Waiter<RestoreResult> waiter(*env_.executor);
   {
     const MutexLock lock(mutex_);
-    if (closing_) return Status(Code::kUnavailable, "the collection is closing");
+    if (closing_) return why_closing();
     restore_ready_ = std::make_unique<RestoreReady>(
         RestoreReady{std::move(state.partitions), source.lsn, ns, waiter.callback()});
   }

@@ -104,7 +104,7 @@ Status DatabaseImpl::tidy_folders() {
   for (const std::string& name : names) {
     // A known name with another config.json stays where it is: it is damage, not a leftover.
     if (catalog_->collections().contains(name)) {
-      TRY(finish(name));
+      TRY(remove_mark(name));
       continue;
     }
     if (env_.files->exists(folder(name) + std::string(kUnfinishedFile))) {
@@ -133,7 +133,7 @@ std::string DatabaseImpl::folder_uuid(const std::string& name) const {
 }
 
 /// It is no longer one that a start would remove.
-Status DatabaseImpl::finish(const std::string& name) {
+Status DatabaseImpl::remove_mark(const std::string& name) {
   const std::string mark = folder(name) + std::string(kUnfinishedFile);
   if (!env_.files->exists(mark)) return {};
   TRY(env_.files->remove(mark));
@@ -141,7 +141,7 @@ Status DatabaseImpl::finish(const std::string& name) {
 }
 
 Status DatabaseImpl::move_to_dropped(const std::string& name, const std::string& uuid) {
-  TRY(finish(name));
+  TRY(remove_mark(name));
   const std::string target = options_.dir + "/dropped/" + name + "." + uuid;
   TRY(env_.files->remove_tree(target));
   TRY(env_.files->rename(folder(name), target));
@@ -262,7 +262,8 @@ Status DatabaseImpl::drop(const std::string& name, bool purge_too) {
                                                    std::string(status.message()));
     }
   }
-  if (collection) collection->close(false).ignore();  // nothing is asked of it any more
+  if (collection && status.ok()) collection->close_dropped();
+  if (collection && !status.ok()) collection->close(false).ignore();
   if (!status.ok() || !env_.files->exists(folder(name))) return status;
   // The record is what counts: a folder that cannot be moved now is moved later.
   if (const Status moved = move_to_dropped(name, config.uuid); !moved.ok()) {

@@ -68,7 +68,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   }
   Status check_catalog() REQUIRES(catalog_mutex_);
   Status tidy_folders() REQUIRES(catalog_mutex_);
-  Status finish(const std::string& name);
+  Status remove_mark(const std::string& name);
   std::string folder_uuid(const std::string& name) const;
   Status move_to_dropped(const std::string& name, const std::string& uuid);
   Entry open_collection(const CollectionConfig& config) const;

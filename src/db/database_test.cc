@@ -118,6 +118,17 @@ TEST_F(DatabaseTest, DroppedCollectionStaysGoneAndItsNameIsFree) {
   EXPECT_TRUE((*database_->find("x"))->get("new", std::nullopt).ok());
 }
 
+TEST_F(DatabaseTest, WhoStillAsksADroppedCollectionIsToldThatItIsGone) {
+  const std::shared_ptr<Collection> held = *database_->create(config("x"));
+  put(*held, "a");
+  ASSERT_TRUE(database_->drop("x").ok());
+  UpsertRequest request;
+  request.points.push_back({"b", std::nullopt, {1, 2}, "{}", std::nullopt});
+  EXPECT_EQ(held->upsert(std::move(request)).error().code(), Code::kNotFound);
+  EXPECT_EQ(held->get("a", std::nullopt).error().code(), Code::kNotFound);
+  EXPECT_EQ(held->checkpoint().code(), Code::kNotFound);
+}
+
 TEST_F(DatabaseTest, SecondOpenerIsRefused) {
   EXPECT_EQ(try_open().error().code(), Code::kConflict);
 }

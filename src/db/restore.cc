@@ -78,7 +78,7 @@ Status DatabaseImpl::finish_folder(const CollectionConfig& config) {
   }
   TRY_ASSIGN([[maybe_unused]] const auto entered, enter(config));
   // A start finds the record and does the same.
-  if (const Status status = finish(config.name); !status.ok()) {
+  if (const Status status = remove_mark(config.name); !status.ok()) {
     log_warning("folder.unfinished",
                 {{"folder", config.name}, {"reason", std::string(status.message())}});
   }
