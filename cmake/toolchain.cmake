@@ -17,6 +17,11 @@ if(FERRES_SANITIZE)
   add_link_options(-fsanitize=${FERRES_SANITIZE})
 endif()
 
+option(FERRES_FUZZ "Instrument for libFuzzer and build the targets of tests/fuzz (clang)" OFF)
+if(FERRES_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
