@@ -31,7 +31,7 @@ def read(path):
 
 def packages(script):
     for name, words in re.findall(r"^(\w+)=\(([^)]*)\)$", script, re.M):
-        if name in ("run", "test", "style"):
+        if name in ("run", "test", "style", "fuzz"):
             yield from words.split()
 
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the packages that FerresDB needs on Debian 12, from apt, and a test server by Go where
 # there is one. Does nothing, without the network or root, when they are there. docs/DEPENDENCIES.md says what each is for.
-#   tools/install_deps.sh [run|test|style]...     run: build and serve (always included)
+#   tools/install_deps.sh [run|test|style|fuzz]...     run: build and serve (always included)
 set -euo pipefail
 
 run=(g++ cmake ninja-build ccache mold libboost1.81-dev libsimdjson-dev libfmt-dev libspdlog-dev
@@ -9,6 +9,7 @@ run=(g++ cmake ninja-build ccache mold libboost1.81-dev libsimdjson-dev libfmt-d
   libcurl4-openssl-dev libarchive-dev libisal-dev ca-certificates curl python3)
 test=(libgtest-dev python3-venv)
 style=(clang-19 clang-tidy-19 clang-format-19)
+fuzz=(clang-14 libclang-rt-14-dev)
 
 die() { echo "install_deps: $*" >&2; exit 1; }
 
@@ -18,7 +19,8 @@ for part in "$@"; do
     run) ;;
     test) packages+=("${test[@]}") ;;
     style) packages+=("${style[@]}") ;;
-    *) die "unknown part '$part'; run, test or style" ;;
+    fuzz) packages+=("${fuzz[@]}") ;;
+    *) die "unknown part '$part'; run, test, style or fuzz" ;;
   esac
 done
 
