@@ -151,9 +151,9 @@ Result<BackupManifest> decode_backup_manifest(std::string_view json) {
   BackupManifest manifest;
   manifest.server_version = fields.text(root, "server");
   manifest.unix_micros = fields.number(root, "unix_micros");
-  fields.require(format == kFormat);
+  fields.require(format == kFormat && plain(manifest.server_version));
   const simdjson::dom::array collections = fields.array(root, "collections");
-  if (!fields.ok()) return damaged("lacks a field or has one of another type");
+  if (!fields.ok()) return damaged("lacks a field or has a wrong one");
   std::set<std::string_view> names;
   uint64_t bytes = 0;
   for (const Element element : collections) {

@@ -49,6 +49,7 @@ TEST(BackupManifest, HostileNamesSizesAndHashesAreRefused) {
                            "a/../b", "a//b", "a/", "/", "a/b/c/d", "a\\\\b", "a b", "a\\u0000b"}) {
     EXPECT_TRUE(refused([&](auto& m) { m.collections[0].files[1].path = path; })) << path;
     EXPECT_TRUE(refused([&](auto& m) { m.collections[1].name = path; })) << path;
+    EXPECT_TRUE(refused([&](auto& m) { m.server_version = path; })) << path;
   }
   EXPECT_TRUE(refused([](auto& m) { m.collections[0].files[1].path = std::string(300, 'a'); }));
   EXPECT_TRUE(refused([](auto& m) { m.collections[0].files[1].path = "checkpoint.manifest"; }));
