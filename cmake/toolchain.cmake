@@ -20,6 +20,8 @@ endif()
 option(FERRES_FUZZ "Instrument for libFuzzer and build the targets of tests/fuzz (clang)" OFF)
 if(FERRES_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
+  # The precompiled header must come out the same each time, or ccache finds nothing behind it.
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 endif()
 
 find_program(CCACHE ccache)
