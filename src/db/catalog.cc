@@ -37,16 +37,20 @@ Status CatalogState::apply(const LogRecord& record) {
     }
     case Op::kDrop: {
       const std::string_view uuid = as_text(record.payload);
-      std::erase_if(collections_, [&](auto& entry) {
-        if (entry.second.uuid != uuid) return false;
-        lives_.at(entry.second.uuid).back().to_micros = record.unix_micros;
-        dropped_[entry.second.uuid] = {std::move(entry.second), record.unix_micros};
+      std::erase_if(collections_, [&](const auto& entry) {
+        const CollectionConfig& config = entry.second;
+        if (config.uuid != uuid) return false;
+        lives_[config.uuid].back().to_micros = record.unix_micros;
+        dropped_[config.uuid] = {config, record.unix_micros};
         return true;
       });
       return {};
     }
     case Op::kPurge: {
       std::string uuid(as_text(record.payload));
+      if (const auto lives = lives_.find(uuid); lives != lives_.end() && !dropped_.contains(uuid)) {
+        return Status(Code::kCorruption, "the catalog purges a collection that was not dropped");
+      }
       dropped_.erase(uuid);
       lives_.erase(uuid);
       purged_.insert(std::move(uuid));
