@@ -11,7 +11,8 @@ namespace ferres {
 namespace {
 
 constexpr uint32_t kEntriesMax = 1024;
-constexpr uint32_t kEveryMin = 64;
+// Small graphs take as many as they can: a cluster without an entry is found through others only.
+constexpr uint32_t kEveryMin = 16;
 // Fewer than this, after many removals: one in kEveryMin additions is taken again.
 constexpr uint32_t kEntriesFew = 128;
 // A reader that meets a block in the middle of a change reads again, at most so often: what it

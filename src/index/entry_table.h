@@ -63,7 +63,7 @@ class EntryTable {
   uint64_t memory_bytes() const { return arena_->memory_bytes(); }
 
   // ---- the lane only
-  /// Makes the slot an entry when it is the turn of the `number`th addition.
+  /// Makes the slot an entry when it is the turn of that number: one in `every` numbers.
   Status added(Slot slot, uint64_t number);
   /// Takes the slot out, if it is in.
   void removed(Slot slot);

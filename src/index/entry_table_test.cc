@@ -11,7 +11,7 @@
 namespace ferres {
 namespace {
 
-constexpr uint64_t kEvery = 64;  // additions an entry, in a table that was never full
+constexpr uint64_t kEvery = 16;  // additions an entry, in a table that was never full
 
 /// Of so many dimensions: entries are kept as vectors, or as signs.
 class EntryTableTest : public ::testing::TestWithParam<uint32_t> {
@@ -122,7 +122,7 @@ TEST_P(EntryTableTest, FillsAgainWhenMostWasRemoved) {
   for (Slot slot = 0; slot < kSlots; ++slot)
     table.removed(slot);
   ASSERT_EQ(table.size(), 0u);
-  // 64 but not 256 or more divide these: too few for a table that takes one in `every`.
+  // 16 but not 64 or more divide these: too few for a table that takes one in `every`.
   for (Slot slot = 0; slot < 100; ++slot)
     ASSERT_TRUE(table.added(slot, (2 * slot + 1) * kEvery).ok());
   EXPECT_EQ(table.size(), 100u);

@@ -288,7 +288,9 @@ void HnswGraph::publish(Slot slot) {
   GraphHeader& header = edit_header();
   if (header.root == kNoSlot) store_shared(&header.root, slot);
   // Out of memory for an entry: a start less.
-  entries_.added(slot, header.additions - 1 + header.seed).ignore();
+  // Multiples of the golden ratio: clusters whose points arrive by turns get theirs all the same.
+  const uint64_t turn = (header.additions - 1 + header.seed) * 0x9E3779B97F4A7C15u >> 32;
+  entries_.added(slot, turn).ignore();
 }
 
 Status HnswGraph::add_incoming(Slot from, Slot to) {

@@ -307,6 +307,27 @@ TEST_P(Hnsw, AClusterThatIsFilledAnewHidesNoOther) {
   }
 }
 
+TEST_P(Hnsw, SmallClustersThatComeLateAreFound) {
+  constexpr uint64_t kSeed = 36;
+  constexpr size_t kClusters = 60;
+  constexpr size_t kDim = 96;
+  Random random(kSeed);
+  IndexBench bench("late", Metric::kEuclidean, kDim, GetParam().config());
+  const std::vector<Vector> all = clustered(random, kClusters, 70, kDim, 0.1f);
+  std::vector<Vector> points;
+  for (size_t phase = 0; phase < 3; ++phase) {  // a third of the clusters at a time, by turns
+    for (size_t i = 0; i < 70; ++i) {
+      for (size_t c = phase * kClusters / 3; c < (phase + 1) * kClusters / 3; ++c)
+        points.push_back(all[c * 70 + i]);
+    }
+  }
+  bench.add_all(points);
+  size_t missed = 0;
+  for (Slot slot = 0; slot < points.size(); slot += 5)
+    missed += slots_of(bench.search(points[slot], 10, 50)).count(slot) == 0;
+  EXPECT_EQ(missed, 0u) << "of " << points.size() / 5 << ", seed " << kSeed;
+}
+
 TEST_P(Hnsw, PlanOutlivesManyAddsRemovalsAndReusedSlots) {
   Random random(36);
   IndexBench bench("stale", Metric::kEuclidean, 8, GetParam().config(8, 60));
