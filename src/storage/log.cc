@@ -89,6 +89,7 @@ struct Log::State {
                       const LogVisitor& visit);
   Status settle(const SegmentEnd& found, Lsn mark, bool after_failure);
   void move_mark();
+  void mark_before();
   Status poison(Status failure);
   bool must_roll(const LogRecord& next) const;
   Status roll(Lsn first);
@@ -229,6 +230,14 @@ void Log::State::move_mark() {
   file->write(kMarkOffset, as_bytes(encode_mark(segments.back().first, last_lsn))).ignore();
 }
 
+/// The segment before tells of the newest one's first records too: without it a newest segment that
+/// is gone would look like a log that ends before. No more synced than a mark is.
+void Log::State::mark_before() {
+  const Lsn before = segments[segments.size() - 2].first;
+  const auto old = disk->open(path_of(before), OpenMode::kReadWrite);
+  if (old.ok()) (*old)->write(kMarkOffset, as_bytes(encode_mark(before, last_lsn))).ignore();
+}
+
 /// kNoSpace promises a working log, so a poisoned one says something else.
 Status Log::State::poison(Status failure) {
   is_poisoned = true;
@@ -346,7 +355,8 @@ Status Log::commit(std::span<const LogRecord> records) {
     crc = append_record(s.buffer, record, crc);
   TRY(s.append());
   Segment& newest = s.segments.back();
-  if (newest.last < newest.first) newest.first_unix_micros = records.front().unix_micros;
+  const bool begins = newest.last < newest.first;
+  if (begins) newest.first_unix_micros = records.front().unix_micros;
   newest.last = records.back().lsn;
   newest.bytes += s.buffer.size();
   s.last_lsn = newest.last;
@@ -354,6 +364,7 @@ Status Log::commit(std::span<const LogRecord> records) {
   s.last_unix_micros = records.back().unix_micros;
   if (s.buffer.capacity() > kBufferKept) std::string().swap(s.buffer);
   s.move_mark();
+  if (begins && s.segments.size() > 1) s.mark_before();
   return {};
 }
 

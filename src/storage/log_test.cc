@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "storage/check.h"
 #include "storage/log_history.h"
 #include "storage/test_support.h"
 
@@ -89,6 +90,32 @@ TEST(Log, DroppedSegmentsAreGoneAndTheRestIsKept) {
   const Result<std::unique_ptr<Log>> gap =
       Log::open(posix_files(), dir, options, 10, ignore_record);
   EXPECT_EQ(gap.error().code(), Code::kCorruption);
+}
+
+TEST(Log, ANewestSegmentThatIsGoneIsDamage) {
+  Random random(8);
+  LogOptions options;
+  options.segment_bytes = 10'000;
+  for (const bool ended : {true, false}) {  // its first record alone in it, or more
+    const std::string dir = fresh_dir("log");
+    LogRecords written;
+    {
+      LogRecords none;
+      const std::unique_ptr<Log> log = open_log(dir, none, 0, options);
+      const auto segments = [&] { return posix_files().list(dir)->size(); };
+      while (segments() < 3)
+        commit(*log, written, random, 1, 2000);
+      if (!ended) commit(*log, written, random, 3, 500);
+    }
+    const std::vector<std::string> names = *posix_files().list(dir);
+    ASSERT_TRUE(posix_files().remove(dir + "/" + names.back()).ok());
+    const auto opened = Log::open(posix_files(), dir, options, 0, ignore_record);
+    EXPECT_EQ(opened.error().code(), Code::kCorruption);
+    EXPECT_NE(opened.error().message().find("is missing"), std::string_view::npos);
+    const auto checked = check_log(posix_files(), dir, ignore_record, [](uint64_t) {});
+    ASSERT_TRUE(checked.ok());
+    EXPECT_EQ(checked->gaps.size(), 1u);
+  }
 }
 
 TEST(Log, DroppingAllOfItLeavesAnEmptySegment) {
