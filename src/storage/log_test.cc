@@ -110,6 +110,7 @@ TEST(Log, ANewestSegmentThatIsGoneIsDamage) {
     const std::vector<std::string> names = *posix_files().list(dir);
     ASSERT_TRUE(posix_files().remove(dir + "/" + names.back()).ok());
     const auto opened = Log::open(posix_files(), dir, options, 0, ignore_record);
+    ASSERT_FALSE(opened.ok());
     EXPECT_EQ(opened.error().code(), Code::kCorruption);
     EXPECT_NE(opened.error().message().find("is missing"), std::string_view::npos);
     const auto checked = check_log(posix_files(), dir, ignore_record, [](uint64_t) {});
