@@ -53,7 +53,8 @@ class Backup(unittest.TestCase):
         return proxy
 
     def call(self, server, method, path, body=None, expect=200):
-        with server.client() as client:
+        # A backup notices a connection that fell silent after 30 seconds, and several may.
+        with server.client(timeout=300) as client:
             status, answer = client.request(method, "/api/v1" + path, body)
         self.assertEqual(status, expect, answer)
         return answer

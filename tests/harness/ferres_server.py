@@ -58,8 +58,8 @@ class Server:
                 time.sleep(0.02)
         raise AssertionError(f"the server did not answer:\n{self.log_tail()}")
 
-    def client(self):
-        return Client(self.port)
+    def client(self, timeout=60):
+        return Client(self.port, timeout=timeout)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
