@@ -48,7 +48,7 @@ Status CatalogState::apply(const LogRecord& record) {
     }
     case Op::kPurge: {
       std::string uuid(as_text(record.payload));
-      if (const auto lives = lives_.find(uuid); lives != lives_.end() && !dropped_.contains(uuid)) {
+      if (lives_.contains(uuid) && !dropped_.contains(uuid)) {
         return Status(Code::kCorruption, "the catalog purges a collection that was not dropped");
       }
       dropped_.erase(uuid);
