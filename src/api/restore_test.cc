@@ -65,6 +65,8 @@ TEST_F(RestoreTest, RefusalsSayWhatIsWrong) {
           {R"({"lsn":1})", 400, "invalid_payload", "name the collection"},
           {R"({"timestamp":1,"namespace":"n"})", 400, "invalid_payload", "name the collection"},
           {R"({"collection":"docs","lsn":1,"namespace":1})", 422, "invalid_payload", "namespace"},
+          {R"({"collection":"docs","lsn":1,"namespace":"a\u0000b"})", 400, "invalid_payload",
+           "NUL"},
           {R"({"collection":"docs","lsn":1,"target_collection":"docs"})", 409,
            "collection_already_exists", "docs"},
           {R"({"collection":"docs","lsn":1,"target_collection":"../x"})", 400, "invalid_payload",

@@ -265,7 +265,6 @@ void CollectionImpl::remove(DeleteRequest request, DeleteCallback done) {
 
 Status CollectionImpl::close(bool with_checkpoint) {
   Status status;
-  Status why;
   if (with_checkpoint && dirty() && failure().ok()) status = checkpoint();
   {
     const MutexLock lock(mutex_);
@@ -280,9 +279,10 @@ Status CollectionImpl::close(bool with_checkpoint) {
     const MutexLock lock(mutex_);
     changed_.wait_for(mutex_, 1000);
   }
+  Status why;
   {
     const MutexLock lock(mutex_);
-    why = dropped_ ? why_closing() : Status(Code::kUnavailable, "the collection was closed");
+    why = why_closing();
   }
   refuse(std::move(why));
   // Now, and not with the last reference: a log cuts its file to size when it goes, and whoever
@@ -300,7 +300,7 @@ void CollectionImpl::close_dropped() {
 }
 
 Status CollectionImpl::why_closing() const {
-  if (!dropped_) return {Code::kUnavailable, "the collection is closing"};
+  if (!dropped_) return {Code::kUnavailable, "the collection was closed"};
   return {Code::kNotFound, "collection '" + config_.name + "' not found: it was dropped meanwhile"};
 }
 
