@@ -115,7 +115,9 @@ class CollectionChecker {
       add(Kind::kNote, damage, "No checkpoint reads these pages any more.");
     } else if (!is_index(file.family)) {
       bad_.insert(users.begin(), users.end());
-      bad_points_.push_back({damage, users, file.check.bad.empty()});
+      // Those of a namespace are opened when they are needed, not at the start.
+      const bool of_namespace = file.family.find('/') != std::string::npos;
+      bad_points_.push_back({damage, users, file.check.bad.empty() && !of_namespace});
     } else {
       damaged_index(file, damage, users);
     }

@@ -147,31 +147,57 @@ Status CollectionImpl::check_beginning(Lsn checkpoint_lsn) const {
                                  std::to_string(checkpoint_lsn)};
 }
 
-Status CollectionImpl::recover() {
-  TRY(env_.files->make_dirs(manifest_dir_of(dir_)));
-  TRY_ASSIGN(OpenedCheckpoint checkpoint, open_newest_checkpoint(state_source()));
-  TRY(check_beginning(checkpoint.lsn));
-  bool restored = false;
+/// Opens the log and brings the state of that checkpoint to its end, or up to the first restore of
+/// it. `opened_late`: a namespace that it goes on with could not be opened.
+Status CollectionImpl::replay(const OpenedCheckpoint& checkpoint, bool* opened_late) {
+  *opened_late = false;
+  restored_lsn_ = 0;
   LogOptions log_options;
   log_options.segment_bytes = options_.log_segment_bytes;
   TRY_ASSIGN(log_, Log::open(*env_.files, log_dir_of(dir_), log_options, checkpoint.lsn,
                              [&](const LogRecord& record) -> Status {
                                // What came before a restore does not count: nothing more is applied
                                // to it.
-                               if (static_cast<Op>(record.op) == Op::kRestore) {
-                                 restored = true;
+                               if (static_cast<Op>(record.op) == Op::kRestore)
                                  restored_lsn_ = record.lsn;
-                               }
-                               if (restored) return {};
-                               return checkpoint.partitions->replay(record);
+                               if (restored_lsn_ != 0) return {};
+                               Status replayed = checkpoint.partitions->replay(record);
+                               *opened_late = replayed.code() == Code::kCorruption &&
+                                              checkpoint.partitions->isolated();
+                               return replayed;
                              }));
+  return {};
+}
+
+/// The newest checkpoint that is whole, as far as it is needed, at the end of the log.
+Result<OpenedCheckpoint> CollectionImpl::open_and_replay() {
+  StateSource source = state_source();
+  Status damaged;
+  for (;;) {
+    TRY_ASSIGN(OpenedCheckpoint checkpoint, open_newest_checkpoint(source));
+    bool opened_late = false;
+    Status status = check_beginning(checkpoint.lsn);
+    if (status.ok()) status = replay(checkpoint, &opened_late);
+    if (status.ok()) return checkpoint;
+    if (!opened_late || checkpoint.lsn == 0)
+      return damaged.ok() ? std::move(status) : std::move(damaged);
+    log_error("checkpoint.damaged",
+              {{"collection", config_.name}, {"reason", std::string(status.message())}});
+    source.passed_over.push_back(checkpoint.lsn);
+    if (damaged.ok()) damaged = std::move(status);
+  }
+}
+
+Status CollectionImpl::recover() {
+  TRY(env_.files->make_dirs(manifest_dir_of(dir_)));
+  TRY_ASSIGN(OpenedCheckpoint checkpoint, open_and_replay());
   const Lsn last = log_->last_lsn();
   if (last < checkpoint.lsn) {
     return Status(Code::kCorruption, dir_ + "/wal ends at LSN " + std::to_string(last) +
                                          ", before the checkpoint at LSN " +
                                          std::to_string(checkpoint.lsn));
   }
-  if (restored) {
+  if (restored_lsn_ != 0) {
     TRY_ASSIGN(State state, state_at(state_source(), last));
     checkpoint.partitions = std::move(state.partitions);
   }

@@ -114,14 +114,30 @@ Result<std::shared_ptr<Partitions>> open_manifest(const StateSource& source, Lsn
   return Partitions::open(setup_of(source), &manifest, source.isolated);
 }
 
+Result<std::shared_ptr<Partitions>> open_whole(const StateSource& source, Lsn lsn) {
+  TRY_ASSIGN(std::shared_ptr<Partitions> partitions, open_manifest(source, lsn));
+  if (!source.ns) return partitions;
+  const std::shared_ptr<Part> part = partitions->find(*source.ns);
+  if (part != nullptr) TRY(partitions->reach(*part));
+  return partitions;
+}
+
 /// The checkpoint of that LSN, or the empty state; none, and said so, when it is damaged.
 Result<std::shared_ptr<Partitions>> open_checkpoint(const StateSource& source, Lsn lsn) {
   if (lsn == 0) return Partitions::open(setup_of(source), nullptr, source.isolated);
-  auto partitions = open_manifest(source, lsn);
+  auto partitions = open_whole(source, lsn);
   if (partitions.ok() || partitions.error().code() != Code::kCorruption) return partitions;
   log_error("checkpoint.damaged", {{"collection", source.config.name},
                                    {"reason", std::string(partitions.error().message())}});
   return std::shared_ptr<Partitions>();
+}
+
+/// Those that may be used, ascending.
+Result<std::vector<Lsn>> checkpoints_of(const StateSource& source) {
+  TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*source.files, manifest_dir_of(source.dir)));
+  for (const Lsn damaged : source.passed_over)
+    std::erase(lsns, damaged);
+  return lsns;
 }
 
 /// What a record of a stretch does.
@@ -130,6 +146,7 @@ Status follow(const StateSource& source, const LogRecord& record, Partitions& pa
   TRY_ASSIGN(const RestoreRecord restore, decode_restore(record.payload));
   StateSource beside = source;
   beside.isolated = partitions.isolated();
+  beside.ns = restore.ns;
   TRY_ASSIGN(const State old, state_at(beside, restore.source));
   TRY_ASSIGN([[maybe_unused]] const uint64_t points,
              partitions.restore_namespace(restore.ns.value_or(""), *old.partitions, record));
@@ -162,7 +179,7 @@ Status go(const StateSource& source, const Way& way, State& state) {
 }  // namespace
 
 Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source) {
-  TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*source.files, manifest_dir_of(source.dir)));
+  TRY_ASSIGN(std::vector<Lsn> lsns, checkpoints_of(source));
   for (;; lsns.pop_back()) {
     const Lsn lsn = lsns.empty() ? 0 : lsns.back();
     TRY_ASSIGN(std::shared_ptr<Partitions> partitions, open_checkpoint(source, lsn));
@@ -171,18 +188,25 @@ Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source) {
 }
 
 Result<State> state_at(const StateSource& source, Lsn lsn) {
-  TRY_ASSIGN(std::vector<Lsn> lsns, list_manifests(*source.files, manifest_dir_of(source.dir)));
-  for (const Lsn damaged : source.passed_over)
-    std::erase(lsns, damaged);
+  TRY_ASSIGN(std::vector<Lsn> lsns, checkpoints_of(source));
   State state;
-  Way way;
+  Status damaged;
   for (;;) {
-    TRY_ASSIGN(way, find_way(source, lsns, lsn));
-    TRY_ASSIGN(state.partitions, open_checkpoint(source, way.checkpoint_lsn));
-    if (state.partitions != nullptr) break;
-    std::erase(lsns, way.checkpoint_lsn);
+    auto way = find_way(source, lsns, lsn);
+    // What was passed over says more than that the log does not reach back to what is before it.
+    if (!way.ok()) return damaged.ok() ? std::move(way).error() : std::move(damaged);
+    TRY_ASSIGN(state.partitions, open_checkpoint(source, way->checkpoint_lsn));
+    if (state.partitions != nullptr) {
+      Status gone = go(source, *way, state);
+      if (gone.ok()) break;
+      // Of a namespace that the log goes on with, the points cannot be opened, perhaps.
+      const bool opened_late = state.partitions->isolated() && way->checkpoint_lsn != 0;
+      if (!opened_late || gone.code() != Code::kCorruption) return gone;
+      if (damaged.ok()) damaged = std::move(gone);
+      state = {};
+    }
+    std::erase(lsns, way->checkpoint_lsn);
   }
-  TRY(go(source, way, state));
   state.partitions->publish(lsn);
   if (!source.as_found && state.partitions->isolated() != source.isolated) {
     TRY_ASSIGN(state.partitions, convert(source, *state.partitions));

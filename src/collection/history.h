@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct StateSource {
   uint64_t payload_bytes_max = 0;  // see CollectionOptions
   bool isolated = false;           // whether each namespace shall have a partition of its own
   std::vector<Lsn> passed_over;    // checkpoints that are not to be used
+  std::optional<std::string> ns;   // is what it is for: checkpoints that lost its points neither
   bool as_found = false;           // in the checkpoint's form, whatever `isolated` says
   /// Not empty: the state gets its page files in this folder, copies of the checkpoint's.
   std::string copy_dir;
@@ -62,7 +64,9 @@ Result<std::shared_ptr<Partitions>> only_namespace(const StateSource& source, st
                                                    Partitions& from);
 
 /// The newest checkpoint whose points can be opened; the empty state and LSN 0 when there is none.
-/// Damaged ones are logged and passed over, for the log may reach back far enough.
+/// Damaged ones are logged and passed over, for the log may reach back far enough. Of isolated
+/// namespaces the points are opened when they are first needed: what cannot be opened then, the
+/// caller passes over.
 struct OpenedCheckpoint {
   std::shared_ptr<Partitions> partitions;
   Lsn lsn = 0;

@@ -51,6 +51,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
 
   /// Newest checkpoint, then the log's tail. On damage the object is kept, refusing everything.
   Status check_beginning(Lsn checkpoint_lsn) const;
+  Status replay(const OpenedCheckpoint& checkpoint, bool* opened_late);
+  Result<OpenedCheckpoint> open_and_replay();
   Status recover();
 
   const CollectionConfig& config() const override { return *newest_config_.load(); }

@@ -47,6 +47,16 @@ class Namespaces : public CollectionFixture {
     return files;
   }
 
+  /// Of the newest checkpoint.
+  void damage_points(const std::string& ns) {
+    const std::string folder = dir_ + "/namespaces/" + ns + "/";
+    std::string newest;
+    const std::vector<std::string> names = *files_.list(folder);
+    for (const std::string& name : names)
+      if (name.starts_with("points-")) newest = std::max(newest, name);
+    ASSERT_TRUE(write_file_atomic(files_, folder + newest, {}).ok());
+  }
+
   Random random_{7};
 };
 
@@ -188,12 +198,7 @@ TEST_F(Namespaces, ADamagedOneLeavesTheOthersAlone) {
     ASSERT_TRUE(collection_->checkpoint().ok());
     put("b", 5);
     close(true);
-    const std::string folder = dir_ + "/namespaces/b/";
-    std::string newest;
-    const std::vector<std::string> names = *files_.list(folder);
-    for (const std::string& name : names)
-      if (name.starts_with("points-")) newest = std::max(newest, name);
-    ASSERT_TRUE(write_file_atomic(files_, folder + newest, {}).ok());
+    damage_points("b");
     open();
     UpsertRequest write;
     write.points.push_back({"x", "b", std::vector<float>(kDim, 1), "{}", {}});
@@ -215,6 +220,47 @@ TEST_F(Namespaces, ADamagedOneLeavesTheOthersAlone) {
     EXPECT_EQ(count("a"), 4u);
     close();
     ASSERT_TRUE(files_.remove_tree(dir_).ok());
+  }
+}
+
+// As long as the log reaches back to a checkpoint with the points of a damaged one, or to the
+// beginning, nothing is lost.
+TEST_F(Namespaces, ADamagedOneIsMadeAnewFromTheLog) {
+  for (const bool written_since : {true, false}) {
+    for (const bool older : {true, false}) {
+      open();
+      put("a", 3);
+      put("b", 3);
+      if (older) {
+        ASSERT_TRUE(collection_->checkpoint().ok());
+      }
+      put("b", 5);
+      ASSERT_TRUE(collection_->checkpoint().ok());
+      put("a", 6);
+      if (written_since) put("b", 7);
+      close();
+      damage_points("b");
+      open();
+      EXPECT_EQ(count("a"), 6u);
+      const Lsn newest = collection_->stats().lsn;
+      if (!written_since) {
+        const auto restored =
+            collection_->restore({.unix_micros = {}, .lsn = newest, .ns = "b"}, nullptr);
+        ASSERT_TRUE(restored.ok()) << restored.error().message();
+      }
+      EXPECT_EQ(count("b"), written_since ? 7u : 5u);
+      // What was damaged is used no more, neither by going back nor by the next start.
+      ASSERT_TRUE(collection_->checkpoint().ok());
+      ASSERT_TRUE(collection_->drop_namespace("b").ok());
+      ASSERT_TRUE(
+          collection_->restore({.unix_micros = {}, .lsn = newest, .ns = "b"}, nullptr).ok());
+      EXPECT_EQ(count("b"), written_since ? 7u : 5u);
+      reopen(false);
+      EXPECT_EQ(count("b"), written_since ? 7u : 5u);
+      EXPECT_EQ(count("a"), 6u);
+      close();
+      ASSERT_TRUE(files_.remove_tree(dir_).ok());
+    }
   }
 }
 

@@ -83,7 +83,8 @@ Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
   const auto restore = [&]() -> Result<RestoreResult> {
     const HistoryPin pin(*this);
     TRY_ASSIGN(const LogMoment moment, find_target(target));
-    const StateSource source = state_source(progress);
+    StateSource source = state_source(progress);
+    source.ns = target.ns;
     log_info("restore.begin", {{"collection", config_.name}, {"lsn", moment.lsn}});
     TRY_ASSIGN(State state, state_at(source, moment.lsn));
     return hand_over(std::move(state), moment, target.ns);
@@ -103,6 +104,7 @@ Result<RestoreResult> CollectionImpl::copy_at(const RestoreTarget& target,
   StateSource source = state_source(progress);
   source.config = as;
   source.copy_dir = dir;
+  source.ns = target.ns;
   TRY_ASSIGN(const State state, state_at(source, moment.lsn));
   std::shared_ptr<Partitions> partitions = state.partitions;
   if (target.ns) {

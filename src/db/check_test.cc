@@ -183,6 +183,22 @@ TEST_F(CheckTest, PagesOfTheNewestPointsAreMendedByTheOlderCheckpointAndTheLog) 
   EXPECT_EQ(points_after_start(), 500u);
 }
 
+// Nothing was written to the namespace since, so a start would not miss the file.
+TEST_F(CheckTest, AMissingFileOfANamespaceIsMendedByTheOlderCheckpointAndTheLog) {
+  options_.collection.isolate_namespaces = true;
+  make_folder();
+  const auto files = names(kDocs + "/namespaces/_default", "points-");
+  ASSERT_EQ(files.size(), 2u);
+  ASSERT_TRUE(files_.remove(files.back()).ok());
+  const CheckReport report = check();
+  EXPECT_TRUE(report.collections[0].whole);
+  const std::string manifest = manifest_path(manifest_dir_of(kDocs), 4);
+  expect_says(only(report),
+              "move " + manifest + " away; the next start reads the checkpoint of LSN 2");
+  ASSERT_TRUE(files_.remove(manifest).ok());
+  EXPECT_EQ(points_after_start(), 500u);
+}
+
 TEST_F(CheckTest, PointsOfAllCheckpointsAreMendedByAWholeLog) {
   make_folder();
   for (const std::string& path : names(kDocs, "points-"))
