@@ -160,7 +160,7 @@ TEST_F(BackupApiTest, KeysComeFromTheSharedFileWhenThereAreNoOthers) {
 TEST_F(BackupApiTest, ADamagedFileOfSettingsIsTold) {
   ASSERT_TRUE(write_file_atomic(files_, "data/system/cloud.json", as_bytes("{")).ok());
   const Answer answer = call("get_cloud_settings");
-  EXPECT_EQ(answer.status, 500);
+  EXPECT_EQ(answer.status, 503);
   EXPECT_NE(answer.body.find("cloud.json"), std::string::npos);
 }
 

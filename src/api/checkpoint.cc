@@ -29,7 +29,7 @@ Result<Answer> write_checkpoints(const Asked& asked) {
   for (const std::shared_ptr<Collection>& collection : asked.collections) {
     const std::string& name = collection->config().name;
     // One that is unavailable says why.
-    if (collection->dirty() || !collection->stats().unavailable.empty()) {
+    if (collection->dirty() || !collection->failure().ok()) {
       Status status = collection->checkpoint();
       if (status.code() == Code::kNotFound && asked.all) continue;
       if (!status.ok()) return std::move(status).context(name);

@@ -253,6 +253,29 @@ TEST_F(CollectionsTest, ListCanBeNarrowedToANamespace) {
   EXPECT_EQ(at(answer, "/collections/1"), "(none)");
 }
 
+TEST_F(CollectionsTest, OneThatCannotBeOpenedIsListedAndSaysWhy) {
+  create();
+  call("create_collection", R"({"name":"other","dimension":2,"distance":"Cosine"})");
+  ASSERT_TRUE(db_->close().ok());
+  db_.reset();
+  ASSERT_TRUE(files_.remove("data/collections/docs/config.json").ok());
+  open();
+  for (const char* ns : {"", "t"}) {
+    const Answer listed = call("list_collections", "", "", {{"namespace", ns}});
+    EXPECT_EQ(at(listed, "/collections/0/name"), "\"docs\"");
+    EXPECT_EQ(at(listed, "/collections/0/dimension"), "2");
+    EXPECT_NE(at(listed, "/collections/0/unavailable").find("is missing"), std::string::npos);
+    EXPECT_EQ(at(listed, "/collections/1/unavailable"), "(none)");
+  }
+  const Answer health = call("health");
+  EXPECT_EQ(at(health, "/collections/total"), "2");
+  EXPECT_EQ(at(health, "/collections/unavailable"), "1");
+  EXPECT_NE(call("metrics").body.find("collections_unavailable 1"), std::string::npos);
+  const Answer answer = call("get_collection");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(at(answer, "/error"), "\"unavailable\"");
+}
+
 TEST_F(CollectionsTest, GetTellsPointsAndTimes) {
   create();
   clock_.advance_micros(60'000'000);

@@ -26,7 +26,7 @@ constexpr std::array kErrors = {
     ErrorRow{Code::kUnavailable, 503, "unavailable"},
     ErrorRow{Code::kUpstream, 502, "upstream_failed"},
     ErrorRow{Code::kDeadline, 504, "timeout"},
-    ErrorRow{Code::kCorruption, 500, "internal_error"},
+    ErrorRow{Code::kCorruption, 503, "unavailable"},
     ErrorRow{Code::kIo, 500, "internal_error"},
     ErrorRow{Code::kUnimplemented, 501, "unimplemented"},
     ErrorRow{Code::kInternal, 500, "internal_error"},
@@ -41,7 +41,10 @@ size_t server_part(std::string_view word) {
   return 0;
 }
 
-std::string without_server_paths(std::string_view message) {
+}  // namespace
+
+std::string message_for_clients(const Status& status) {
+  std::string_view message = status.message();
   std::string kept;
   while (!message.empty()) {
     message.remove_prefix(server_part(message.substr(0, message.find_first_of(" '"))));
@@ -52,8 +55,6 @@ std::string without_server_paths(std::string_view message) {
   }
   return kept;
 }
-
-}  // namespace
 
 const ErrorRow& error_row(Code code) {
   for (const ErrorRow& row : kErrors) {
@@ -73,7 +74,7 @@ Answer error_answer(int http_status, std::string_view word, std::string_view mes
 Answer error_answer(const Status& status) {
   const ErrorRow& row = error_row(status.code());
   if (row.http_status < 500) return error_answer(row.http_status, row.word, status.message());
-  return error_answer(row.http_status, row.word, without_server_paths(status.message()));
+  return error_answer(row.http_status, row.word, message_for_clients(status));
 }
 
 Answer auth_error_answer(const Status& status) {

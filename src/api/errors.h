@@ -17,6 +17,9 @@ struct ErrorRow {
 
 const ErrorRow& error_row(Code code);
 
+/// Paths in it begin in the data folder.
+std::string message_for_clients(const Status& status);
+
 /// Shape A: {"error", "message", "code"} with an integer code.
 Answer error_answer(const Status& status);
 /// The same for failures that only a transport knows (unknown route, wrong method, too large...).

@@ -24,8 +24,8 @@ TEST(Errors, PathsBeginInTheDataFolder) {
                       "collection 'a' is unavailable: /var/lib/x/collections/a/wal: see "
                       "/api/v1/collections/a and '/srv/x/system/wal'");
   EXPECT_EQ(error_answer(status).body,
-            R"({"error":"internal_error","message":"collection 'a' is unavailable: )"
-            R"(collections/a/wal: see /api/v1/collections/a and 'system/wal'","code":500})");
+            R"({"error":"unavailable","message":"collection 'a' is unavailable: )"
+            R"(collections/a/wal: see /api/v1/collections/a and 'system/wal'","code":503})");
 }
 
 TEST(Errors, ShapeBRepeatsItsWord) {

@@ -36,7 +36,9 @@ Result<Answer> get_health(Context& context, Call&) {
   json.field("status", "OK").field("version", std::string_view(context.version));
   json.field("uptime_seconds", up / 1000000000);
   json.key("collections").begin_object();
-  json.field("total", context.db.list().size()).field("dirty", context.db.dirty_count());
+  const CollectionCounts counts = context.db.counts();
+  json.field("total", counts.total).field("dirty", counts.dirty);
+  json.field("unavailable", counts.unavailable);
   json.end_object();
   json.field("memory_mb", resident_bytes(context.files) / kMiB);
   if (free_bytes.ok()) json.field("disk_free_mb", *free_bytes / kMiB);

@@ -18,7 +18,10 @@ namespace ferres {
 
 class ApiTest : public testing::Test {
  protected:
-  ApiTest() {
+  ApiTest() { open(); }
+  ~ApiTest() override { EXPECT_TRUE(db_->close().ok()); }
+
+  void open() {
     const Environment environment{
         .files = &files_, .executor = &executor_, .clock = &clock_, .commit_clock = &commit_clock_};
     DatabaseOptions options;
@@ -29,7 +32,6 @@ class ApiTest : public testing::Test {
     context_ =
         std::make_unique<Context>(*db_, clock_, files_, executor_, "test", "data", "127.0.0.1:1");
   }
-  ~ApiTest() override { EXPECT_TRUE(db_->close().ok()); }
 
   static const Operation& operation(std::string_view name) {
     for (const Operation& row : api_operations()) {

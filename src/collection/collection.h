@@ -212,7 +212,6 @@ struct CollectionStats {
   uint32_t ef_search_current = 0;
   Lsn lsn = 0;
   Lsn checkpoint_lsn = 0;
-  std::string unavailable;  // not empty: why the collection refuses everything
 };
 
 /// Living points by where their vector is (a point without one is hot), and bytes of vectors there:
@@ -294,6 +293,8 @@ class Collection {
   /// over by now are left out.
   virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;
   virtual CollectionStats stats() = 0;
+  /// Why everything is refused, since damage was met or a disk failed; ok when it is not.
+  virtual Status failure() const = 0;
   /// Looks at every slot.
   virtual Result<TierStats> tiers() = 0;
 

@@ -170,7 +170,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void audit_some(Part& part);
   void fail(Status status);
   void refuse(Status status);
-  Status failure() const;
+  Status failure() const override;
   Status why_closing() const REQUIRES(mutex_);
   /// Why nothing may be written that needs space.
   Status no_space() const { return env_.space == nullptr ? Status() : env_.space->admit(); }

@@ -77,7 +77,7 @@ TEST_F(LostPagesTest, StopTheirCollectionAlone) {
   EXPECT_EQ(broken->list({}).error().code(), Code::kUnavailable);
   EXPECT_EQ(broken->remove({{"7"}, std::nullopt}).error().code(), Code::kUnavailable);
   EXPECT_FALSE(broken->checkpoint().ok());
-  EXPECT_FALSE(broken->stats().unavailable.empty());
+  EXPECT_FALSE(broken->failure().ok());
   const auto others = whole->search(near(7));
   ASSERT_TRUE(others.ok());
   EXPECT_EQ(others->hits[0].point.id, "7");

@@ -147,10 +147,7 @@ CollectionStats CollectionImpl::stats() {
   CollectionStats stats;
   stats.created_at = config_.created_at;
   stats.last_updated = config_.created_at;
-  if (const Status status = failure(); !status.ok()) {
-    stats.unavailable = status.message();
-    return stats;
-  }
+  if (!failure().ok()) return stats;
   const std::shared_ptr<Partitions> partitions = newest();
   stats.points = partitions->points();
   if (partitions->last_write_micros() != 0)

@@ -64,8 +64,8 @@ class Backup {
   }
 
   Status pin_all() {
-    for (auto& [name, why] : db_.unavailable())
-      skip(name, std::move(why));
+    for (auto& [config, why] : db_.unopened())
+      skip(config.name, std::move(why));
     for (const std::shared_ptr<Collection>& collection : db_.list()) {
       auto checkpoint = collection->pin_checkpoint();
       if (checkpoint.ok()) {

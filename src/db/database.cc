@@ -61,7 +61,7 @@ Status DatabaseImpl::start() {
 }
 
 DatabaseImpl::Entry DatabaseImpl::open_collection(const CollectionConfig& config) const {
-  Entry entry;
+  Entry entry{config, nullptr, {}};
   if (!env_.files->exists(folder(config.name) + std::string(kConfigFile))) {
     entry.error = Status(Code::kCorruption, "collection '" + config.name + "' is unavailable: " +
                                                 folder(config.name) + " is missing");
@@ -185,7 +185,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::enter(const CollectionConfig& 
     return status;
   }
   const MutexLock lock(mutex_);
-  entries_[config.name] = {collection, {}};
+  entries_[config.name] = {config, collection, {}};
   return collection;
 }
 
@@ -257,6 +257,7 @@ Status DatabaseImpl::drop(const std::string& name, bool purge_too) {
     if (status.ok()) {
       entries_.erase(name);
     } else {
+      entry.config = config;
       entry.error = Status(Code::kUnavailable, "collection '" + name +
                                                    "' is unavailable until the next start: " +
                                                    std::string(status.message()));
@@ -291,11 +292,18 @@ void DatabaseImpl::look_at_disk() {
   space_.look(unsaved);
 }
 
-size_t DatabaseImpl::dirty_count() {
-  size_t dirty = 0;
-  for (const auto& collection : list())
-    dirty += collection->dirty() ? 1 : 0;
-  return dirty;
+CollectionCounts DatabaseImpl::counts() {
+  CollectionCounts counts;
+  const MutexLock lock(mutex_);
+  for (const auto& [name, entry] : entries_) {
+    ++counts.total;
+    if (!entry.collection || !entry.collection->failure().ok()) {
+      ++counts.unavailable;
+    } else if (entry.collection->dirty()) {
+      ++counts.dirty;
+    }
+  }
+  return counts;
 }
 
 Status DatabaseImpl::close() {

@@ -28,6 +28,18 @@ struct DroppedCollection {
   uint64_t dropped_micros = 0;
 };
 
+/// A collection that refuses everything, for it cannot be opened, or not yet.
+struct UnopenedCollection {
+  CollectionConfig config;
+  Status why;
+};
+
+struct CollectionCounts {
+  size_t total = 0;
+  size_t dirty = 0;        // with writes that no checkpoint holds yet
+  size_t unavailable = 0;  // refuse everything
+};
+
 struct RestoreRequest {
   RestoreTarget target;
   /// None: every collection that was there at the target, which is then a time.
@@ -51,8 +63,8 @@ struct RestoreOutcome {
 
 class Database {
  public:
-  /// kConflict when another process holds the folder. A collection that cannot be opened is listed
-  /// and answers kCorruption with the reason; the others serve.
+  /// kConflict when another process holds the folder. A collection that cannot be opened
+  /// answers with the reason (see unopened()); the others serve.
   static Result<std::shared_ptr<Database>> open(const Environment& env,
                                                 const DatabaseOptions& options);
   virtual ~Database() = default;
@@ -65,7 +77,7 @@ class Database {
   /// may refuse. kNotFound.
   virtual Status configure(const std::string& name,
                            const std::function<Status(CollectionConfig&)>& change) = 0;
-  /// In order of name.
+  /// Those that are open, in order of name.
   virtual std::vector<std::shared_ptr<Collection>> list() = 0;
   /// Gone from every answer and from the live files at once. When no history is kept, it cannot be
   /// brought back; with `purge`, neither can those of the name that were dropped before, whether
@@ -82,8 +94,8 @@ class Database {
   /// not open at its LSN.
   virtual Status adopt(std::vector<Newcomer> newcomers,
                        const std::function<Status(const std::vector<std::string>& dirs)>& fill) = 0;
-  /// Collections that cannot be opened, or not yet, and why. In order of name.
-  virtual std::vector<std::pair<std::string, Status>> unavailable() = 0;
+  /// Those that list() lacks, in order of name.
+  virtual std::vector<UnopenedCollection> unopened() = 0;
   /// In order of the time of the drop.
   virtual std::vector<DroppedCollection> dropped() = 0;
   /// Removes what the collections' retention_days no longer covers, dropped ones too.
@@ -92,8 +104,7 @@ class Database {
   virtual void look_at_disk() = 0;
   /// Checkpoints every collection that changed.
   virtual Status checkpoint_all() = 0;
-  /// Collections with writes that no checkpoint holds yet.
-  virtual size_t dirty_count() = 0;
+  virtual CollectionCounts counts() = 0;
   /// Drains writes, checkpoints, closes the files. The object answers kUnavailable afterwards.
   virtual Status close() = 0;
 };

@@ -44,12 +44,12 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   std::vector<std::shared_ptr<Collection>> list() override;
   Status drop(const std::string& name, bool purge) override;
   Status checkpoint_all() override;
-  size_t dirty_count() override;
+  CollectionCounts counts() override;
   Result<RestoreOutcome> restore(const RestoreRequest& request,
                                  const RestoreProgress& progress) override;
   Status adopt(std::vector<Newcomer> newcomers,
                const std::function<Status(const std::vector<std::string>& dirs)>& fill) override;
-  std::vector<std::pair<std::string, Status>> unavailable() override;
+  std::vector<UnopenedCollection> unopened() override;
   std::vector<DroppedCollection> dropped() override;
   void trim() override;
   void look_at_disk() override;
@@ -57,6 +57,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
 
  private:
   struct Entry {
+    CollectionConfig config;                 // of one that cannot be opened
     std::shared_ptr<Collection> collection;  // null: `error` says why it cannot be opened
     Status error;
   };
@@ -81,7 +82,7 @@ class DatabaseImpl : public Database, public std::enable_shared_from_this<Databa
   struct Then;
   Result<Then> who_was(const std::string& name, const RestoreTarget& target);
   bool lived(const std::string& uuid, uint64_t unix_micros);
-  Status reserve(const std::string& name);
+  Status reserve(const CollectionConfig& config);
   void give_up(const std::string& name);
   Status try_out(const Newcomer& newcomer) const;
   Status begin_folder(const CollectionConfig& config) REQUIRES(catalog_mutex_);

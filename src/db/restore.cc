@@ -46,11 +46,12 @@ bool DatabaseImpl::lived(const std::string& uuid, uint64_t unix_micros) {
 }
 
 /// Holds a name whose collection is on its way.
-Status DatabaseImpl::reserve(const std::string& name) {
-  TRY(admit(name));
+Status DatabaseImpl::reserve(const CollectionConfig& config) {
+  TRY(admit(config.name));
   const MutexLock lock(mutex_);
-  entries_[name].error =
-      Status(Code::kUnavailable, "collection '" + name + "' is being restored: try again later");
+  entries_[config.name] = {config, nullptr,
+                           Status(Code::kUnavailable, "collection '" + config.name +
+                                                          "' is being restored: try again later")};
   return {};
 }
 
@@ -61,7 +62,7 @@ void DatabaseImpl::give_up(const std::string& name) {
 
 /// A folder that a start would remove, for a collection whose name is free.
 Status DatabaseImpl::begin_folder(const CollectionConfig& config) {
-  TRY(reserve(config.name));
+  TRY(reserve(config));
   Status made = make_folder(config);
   if (made.ok()) {
     made = write_file_atomic(*env_.files, folder(config.name) + std::string(kUnfinishedFile), {});
@@ -100,7 +101,7 @@ Result<RestoreResult> DatabaseImpl::bring_back(const CollectionConfig& config,
     if (!catalog_->dropped().contains(config.uuid) || !env_.files->exists(dropped_folder(config))) {
       return Status(Code::kNotFound, "the history of collection '" + config.name + "' is gone");
     }
-    TRY(reserve(config.name));
+    TRY(reserve(config));
     const Status moved = move_back(config);
     if (!moved.ok()) {
       give_up(config.name);
@@ -274,11 +275,11 @@ Result<RestoreOutcome> DatabaseImpl::restore(const RestoreRequest& request,
   return outcome;
 }
 
-std::vector<std::pair<std::string, Status>> DatabaseImpl::unavailable() {
-  std::vector<std::pair<std::string, Status>> closed;
+std::vector<UnopenedCollection> DatabaseImpl::unopened() {
+  std::vector<UnopenedCollection> closed;
   const MutexLock lock(mutex_);
   for (const auto& [name, entry] : entries_)
-    if (!entry.collection) closed.emplace_back(name, entry.error.clone());
+    if (!entry.collection) closed.push_back({entry.config, entry.error.clone()});
   return closed;
 }
 
