@@ -85,13 +85,17 @@ Status read_index(const JsonFields& fields, CollectionConfig& config) {
     TRY_ASSIGN(config.quantization_json, to_json_text(*value));
   }
   TRY(fields.read("index", config.index_sent));
+  const uint32_t usual_ef = usual_ef_search(config);
+  bool ef_given = config.index.ef_search != usual_ef;
   if (const JsonValue* hnsw = fields.find("hnsw")) {
     TRY_ASSIGN(const JsonFields inner, JsonFields::of(*hnsw, "hnsw"));
+    ef_given |= inner.find("ef_search") != nullptr;
     TRY(read_small(inner, "m", config.index.m));
     TRY(read_small(inner, "ef_construction", config.index.ef_construction));
     TRY(read_small(inner, "ef_search", config.index.ef_search));
   }
   TRY(resolve_index(config));
+  if (!ef_given) config.index.ef_search = usual_ef_search(config);
   return validate_index(config.index);
 }
 

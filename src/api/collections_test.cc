@@ -314,6 +314,37 @@ TEST_F(CollectionsTest, DeleteRemovesAtOnce) {
   EXPECT_EQ(at(call("collection_stats"), "/p95_latency_ms"), "0");
 }
 
+TEST_F(CollectionsTest, CoarseCodesAreSearchedMoreWidelyUnlessSaidOtherwise) {
+  struct Row {
+    const char* fields;
+    const char* ef_search;
+  };
+  int number = 0;
+  for (const Row& row :
+       {Row{R"("dimension":100,"quantization":{"RaBitQ":{"bits":1}})", "200"},
+        Row{R"("dimension":100,"quantization":{"RaBitQ":{"bits":4}})", "50"},
+        Row{R"("dimension":384,"quantization":{"RaBitQ":{"bits":1}})", "50"},
+        Row{R"("dimension":8,"quantization":{"Polar":{"bits_per_angle":3}})", "200"},
+        Row{R"("dimension":8,"quantization":{"Scalar":{"dtype":"Int8"}})", "50"},
+        Row{R"("dimension":8,"quantization":{"RaBitQ":{"bits":1}},
+                                "hnsw":{"ef_search":50})",
+            "50"}}) {
+    const Answer answer =
+        call("create_collection", R"({"name":"c)" + std::to_string(number++) +
+                                      R"(","distance":"Cosine",)" + row.fields + "}");
+    EXPECT_EQ(at(answer, "/hnsw/ef_search"), row.ef_search) << answer.body;
+  }
+  create();
+  const auto patched = [this](const char* body) {
+    EXPECT_EQ(call("patch_collection", body).status, 204);
+    return at(call("get_collection"), "/hnsw/ef_search");
+  };
+  EXPECT_EQ(patched(R"({"quantization":{"RaBitQ":{"bits":1}}})"), "200");
+  EXPECT_EQ(patched(R"({"quantization":"None"})"), "50");
+  EXPECT_EQ(patched(R"({"hnsw":{"ef_search":70}})"), "70");
+  EXPECT_EQ(patched(R"({"quantization":{"RaBitQ":{"bits":1}}})"), "70");
+}
+
 TEST_F(CollectionsTest, PatchChangesRetentionAndIndex) {
   create();
   EXPECT_EQ(call("patch_collection", R"({"retention_days":3})").status, 204);

@@ -18,6 +18,12 @@ constexpr std::string_view kMetricNames[] = {"Cosine", "DotProduct", "Euclidean"
 constexpr std::string_view kPlaceNames[] = {"ram", "mmap", "disk"};     // by Residency
 constexpr std::string_view kPrecisionNames[] = {"f32", "f16", "bf16"};  // by RowFormat
 
+// By codes that say so little the nearest do not come out first, so that more of them have to be
+// scored again by their vectors: GloVe, 100 dimensions, recall@10 at ef_search 50 and 200: 0.62 and
+// 0.85 on one bit a component, 0.83 and 0.94 on two; wordnet384 on one bit: 0.98 at 50.
+constexpr uint32_t kCoarseBits = 2;
+constexpr uint32_t kCoarseCodeBits = 256;
+
 /// A JSON string literal.
 std::string json_text(std::string_view text) {
   std::string out = "\"";
@@ -230,6 +236,14 @@ Status resolve_index(CollectionConfig& config) {
                   "\"None\" keep the vectors in \"mmap\" or \"ram\"");
   }
   return {};
+}
+
+uint32_t usual_ef_search(const CollectionConfig& config) {
+  constexpr uint32_t kUsual = IndexConfig{}.ef_search;
+  if (!config.index.quantizer) return kUsual;
+  const QuantizerSpec& spec = *config.index.quantizer;
+  const uint32_t bits = spec.kind == "polar" ? spec.bits / 2 : spec.bits;  // of one component
+  return bits <= kCoarseBits && bits * config.dimension < kCoarseCodeBits ? kUsual * 4 : kUsual;
 }
 
 std::string quantization_in_force(const CollectionConfig& config) {

@@ -72,6 +72,8 @@ VectorPlace place_of(const CollectionConfig& config);
 /// for the dimension and the place of the vectors (docs/ENGINE.md); "hnsw" is "compact".
 /// kInvalidArgument when they do not fit.
 Status resolve_index(CollectionConfig& config);
+/// The ef_search of whom nothing was said, with the quantizer that `index` has.
+uint32_t usual_ef_search(const CollectionConfig& config);
 /// What index.quantizer is called: "None", "rabitq8", ...
 std::string quantization_in_force(const CollectionConfig& config);
 
