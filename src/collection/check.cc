@@ -18,11 +18,6 @@ using Kind = Finding::Kind;
 
 constexpr size_t kOpenNamespaces = 64;
 
-/// Of a collection, or of one of its namespaces, whose folder then stands before it.
-bool is_index(std::string_view family) {
-  return family == "index" || family.ends_with("/index");
-}
-
 /// What a page of a store holds, for people.
 std::string_view arena_meaning(std::string_view family, uint32_t arena) {
   if (is_index(family)) return "the index";

@@ -22,6 +22,7 @@
 #include "collection/config.h"
 #include "filter/predicate.h"
 #include "storage/disk_space.h"
+#include "storage/manifest.h"
 
 namespace ferres {
 
@@ -181,11 +182,8 @@ struct NamespaceInfo {
 /// A checkpoint for who copies it elsewhere; its page files never change and stay as long as `pin`
 /// does, unless the collection is dropped.
 struct PinnedCheckpoint {
-  Lsn lsn = 0;                          // 0: nothing was ever written, and there are no files
-  uint64_t unix_micros = 0;             // commit time of that LSN
-  std::string dir;                      // of the collection
-  std::vector<std::string> page_files;  // names within dir
-  std::string manifest;                 // bytes of storage/manifest.h that list them
+  std::string dir;    // of the collection
+  Manifest manifest;  // of LSN 0: nothing was ever written, and there are no files
   std::shared_ptr<const void> pin;
 };
 

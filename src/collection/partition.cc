@@ -167,6 +167,10 @@ StoreManifest Partition::fresh_index() const {
   return {.family = place_.folder + std::string(kIndex), .next_file = next_index_file_};
 }
 
+bool is_index(std::string_view family) {
+  return family.substr(family.rfind('/') + 1) == kIndex;
+}
+
 Result<std::unique_ptr<Partition>> Partition::open(const PartitionSetup& setup, Place place,
                                                    std::span<const StoreManifest> stores) {
   std::unique_ptr<Partition> partition(new Partition(setup, std::move(place)));

@@ -39,6 +39,9 @@ namespace ferres {
 /// equal tag is then looked up in the payload index or on the record.
 uint32_t namespace_tag(std::string_view ns);
 
+/// Whether a store of that family, of a collection or a namespace, is made anew when it is damaged.
+bool is_index(std::string_view family);
+
 /// What the partitions of a collection have in common.
 struct PartitionSetup {
   FileSystem* files = nullptr;

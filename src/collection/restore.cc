@@ -222,16 +222,8 @@ Result<PinnedCheckpoint> CollectionImpl::pin_checkpoint() {
   if (dirty()) TRY(checkpoint());
   TRY_ASSIGN(const std::vector<Lsn> lsns, list_manifests(*env_.files, manifest_dir_of(dir_)));
   if (lsns.empty() || lsns.back() == 0) return pinned;
-  TRY_ASSIGN(const Manifest manifest,
-             read_manifest(*env_.files, manifest_dir_of(dir_), lsns.back()));
-  pinned.lsn = manifest.lsn;
-  pinned.unix_micros = manifest.unix_micros;
-  for (const StoreManifest& store : manifest.stores) {
-    for (const PageFileEntry& file : store.files)
-      pinned.page_files.push_back(file.name);
-  }
   // As it is now: one of the same LSN may take its place in the folder.
-  pinned.manifest = encode_manifest(manifest);
+  TRY_ASSIGN(pinned.manifest, read_manifest(*env_.files, manifest_dir_of(dir_), lsns.back()));
   return pinned;
 }
 

@@ -8,7 +8,9 @@
 #include "backup/object_stream.h"
 #include "backup/sha256.h"
 #include "base/logging.h"
+#include "collection/partition.h"
 #include "db/backup_names.h"
+#include "storage/check.h"
 
 namespace ferres {
 namespace {
@@ -36,9 +38,8 @@ class Backup {
   Result<BackupOutcome> run() {
     TRY(choose_key());
     TRY(pin_all());
-    TRY(measure_all());
-    TRY(progress_(0, total_));
-    TRY(hash_all());
+    list_files();
+    TRY(read_all());
     TRY(request_.incremental ? upload_objects() : upload_archive());
     log_info("backup.done", {{"key", outcome_.key},
                              {"bytes", outcome_.size_bytes},
@@ -70,53 +71,98 @@ class Backup {
       auto checkpoint = collection->pin_checkpoint();
       if (checkpoint.ok()) {
         pinned_.push_back({collection, *std::move(checkpoint), {}});
-      } else {
+      } else if (checkpoint.error().code() != Code::kNotFound) {  // else it was dropped meanwhile
         skip(collection->config().name, std::move(checkpoint).error());
       }
     }
+    return {};
+  }
+
+  void list_files() {
+    manifest_.server_version = request_.server_version;
+    manifest_.unix_micros = request_.unix_micros;
+    for (PinnedCollection& pinned : pinned_) {
+      const CollectionConfig& config = pinned.collection->config();
+      const Manifest& checkpoint = pinned.checkpoint.manifest;
+      BackupCollection entry{
+          config.name, checkpoint.lsn, checkpoint.unix_micros, encode_config(config), {}};
+      if (checkpoint.lsn > 0) {
+        const std::string manifest = encode_manifest(checkpoint);
+        entry.files.push_back({std::string(kCheckpointFile), manifest.size(), ""});
+        pinned.sources.push_back({"", manifest});
+      }
+      for (const StoreManifest& store : checkpoint.stores) {
+        for (const PageFileEntry& file : store.files) {
+          entry.files.push_back({file.name, file.bytes, ""});
+          pinned.sources.push_back({pinned.checkpoint.dir + "/" + file.name, ""});
+        }
+      }
+      manifest_.collections.push_back(std::move(entry));
+    }
+  }
+
+  /// Leaves out what is damaged, and what was dropped by then: it was only just there.
+  Status read_all() {
+    total_ = 3 * manifest_.bytes();  // each file is checked, hashed and sent
+    TRY(progress_(0, total_));
+    for (size_t i = 0; i < pinned_.size();) {
+      Status read = check(pinned_[i]);
+      if (read.ok()) read = hash(i);
+      if (read.ok()) {
+        ++i;
+        continue;
+      }
+      if (!was_dropped(pinned_[i])) {
+        const bool damaged = read.code() == Code::kCorruption || read.code() == Code::kNotFound;
+        if (!damaged) return read;
+        skip(manifest_.collections[i].name, std::move(read));
+      }
+      leave_out(i);
+    }
+    for (size_t i = pinned_.size(); i > 0; --i)
+      if (was_dropped(pinned_[i - 1])) leave_out(i - 1);
+    for (const BackupCollection& entry : manifest_.collections)
+      outcome_.files += entry.files.size();
+    total_ = done_ + manifest_.bytes();
+    TRY(progress_(done_, total_));  // it may have asked for an end that a drop hid
     if (!pinned_.empty() || outcome_.skipped.empty()) return {};
     const auto& [name, why] = outcome_.skipped.front();
     return why.clone().context("no collection can be read, as '" + name + "'");
   }
 
-  Status measure_all() {
-    manifest_.server_version = request_.server_version;
-    manifest_.unix_micros = request_.unix_micros;
-    for (PinnedCollection& pinned : pinned_) {
-      const CollectionConfig& config = pinned.collection->config();
-      const PinnedCheckpoint& checkpoint = pinned.checkpoint;
-      BackupCollection entry{
-          config.name, checkpoint.lsn, checkpoint.unix_micros, encode_config(config), {}};
-      if (checkpoint.lsn > 0) {
-        entry.files.push_back({std::string(kCheckpointFile), checkpoint.manifest.size(), ""});
-        pinned.sources.push_back({"", checkpoint.manifest});
+  void leave_out(size_t collection) {
+    pinned_.erase(pinned_.begin() + static_cast<ptrdiff_t>(collection));
+    manifest_.collections.erase(manifest_.collections.begin() + static_cast<ptrdiff_t>(collection));
+  }
+
+  /// Every page of the points: after the restore there is no other copy. A damaged index is made
+  /// anew there.
+  Status check(const PinnedCollection& pinned) {
+    for (const StoreManifest& store : pinned.checkpoint.manifest.stores) {
+      uint64_t bytes = 0;
+      for (const PageFileEntry& file : store.files)
+        bytes += file.bytes;
+      if (!is_index(store.family)) {
+        const auto damage = check_page_store(files_, pinned.checkpoint.dir, store, [](uint64_t) {});
+        if (damage) {
+          return {Code::kCorruption, damage->file + ": byte " + std::to_string(damage->offset) +
+                                         ": " + damage->what + "; ferresdb check says more"};
+        }
       }
-      for (const std::string& name : checkpoint.page_files) {
-        const std::string path = checkpoint.dir + "/" + name;
-        TRY_ASSIGN(const std::unique_ptr<File> file, open(path, config.name));
-        TRY_ASSIGN(const uint64_t bytes, file->size());
-        entry.files.push_back({name, bytes, ""});
-        pinned.sources.push_back({path, ""});
-      }
-      outcome_.files += entry.files.size();
-      manifest_.collections.push_back(std::move(entry));
+      TRY(advance(bytes));
     }
-    total_ = 2 * manifest_.bytes();
     return {};
   }
 
-  Status hash_all() {
-    for (size_t i = 0; i < pinned_.size(); ++i) {
-      BackupCollection& entry = manifest_.collections[i];
-      for (size_t j = 0; j < entry.files.size(); ++j) {
-        Sha256 sha;
-        TRY(read(pinned_[i].sources[j], entry, entry.files[j].bytes, [&sha](Bytes bytes) {
-          sha.update(bytes);
-          return Status();
-        }));
-        entry.files[j].sha256 = sha.hex();
-      }
-      TRY(still_there(pinned_[i]));
+  Status hash(size_t collection) {
+    BackupCollection& entry = manifest_.collections[collection];
+    for (size_t j = 0; j < entry.files.size(); ++j) {
+      Sha256 sha;
+      TRY(read(pinned_[collection].sources[j], entry.files[j].bytes, [&sha](Bytes bytes) {
+        sha.update(bytes);
+        return Status();
+      }));
+      entry.files[j].sha256 = sha.hex();
     }
     return {};
   }
@@ -177,22 +223,26 @@ class Backup {
     const BackupCollection& entry = manifest_.collections[collection];
     const BackupFile& file = entry.files[index];
     Sha256 sha;
-    TRY(read(pinned_[collection].sources[index], entry, file.bytes, [&](Bytes bytes) {
+    Status sent = read(pinned_[collection].sources[index], file.bytes, [&](Bytes bytes) {
       sha.update(bytes);
       return sink(bytes);
-    }));
+    });
+    if (sent.code() == Code::kNotFound) {
+      return {Code::kConflict, "collection '" + entry.name +
+                                   "' was dropped while it was being backed up: try again"};
+    }
+    TRY(std::move(sent));
     if (sha.hex() == file.sha256) return {};
     return {Code::kIo, "the file " + file.path + " of collection '" + entry.name +
                            "' changed while it was being read"};
   }
 
-  Status read(const Source& source, const BackupCollection& entry, uint64_t bytes,
-              const ByteSink& sink) {
+  Status read(const Source& source, uint64_t bytes, const ByteSink& sink) {
     if (source.path.empty()) {
       TRY(sink(as_bytes(source.content)));
       return advance(bytes);
     }
-    TRY_ASSIGN(const std::unique_ptr<File> file, open(source.path, entry.name));
+    TRY_ASSIGN(const std::unique_ptr<File> file, files_.open(source.path, OpenMode::kRead));
     std::vector<std::byte> buffer(static_cast<size_t>(std::min<uint64_t>(kReadBytes, bytes)));
     for (uint64_t at = 0; at < bytes;) {
       const auto count = static_cast<size_t>(std::min<uint64_t>(buffer.size(), bytes - at));
@@ -205,23 +255,11 @@ class Backup {
     return {};
   }
 
-  Result<std::unique_ptr<File>> open(const std::string& path, const std::string& name) {
-    auto file = files_.open(path, OpenMode::kRead);
-    if (!file.ok() && file.error().code() == Code::kNotFound) return gone(name);
-    return file;
-  }
-
   /// Another collection may have its folder now.
-  Status still_there(const PinnedCollection& pinned) {
+  bool was_dropped(const PinnedCollection& pinned) {
     const CollectionConfig& config = pinned.collection->config();
     const auto now = db_.find(config.name);
-    if (now.ok() && (*now)->config().uuid == config.uuid) return {};
-    return gone(config.name);
-  }
-
-  static Status gone(const std::string& name) {
-    return {Code::kConflict,
-            "collection '" + name + "' was dropped while it was being backed up: try again"};
+    return now.ok() ? (*now)->config().uuid != config.uuid : now.error().code() == Code::kNotFound;
   }
 
   Status advance(uint64_t bytes) {

@@ -98,6 +98,14 @@ class BackupTest : public testing::Test {
     }
     return text;
   }
+  std::string index_file(const std::string& name) {
+    const std::string folder = "data/collections/" + name + "/";
+    const std::vector<std::string> names = *world_.files.list(folder);
+    for (const std::string& file : names)
+      if (file.starts_with("index-")) return folder + file;
+    ADD_FAILURE() << "no index file";
+    return "";
+  }
   static size_t folders(World& world) {
     const auto names = world.files.list("data/collections");
     return names.ok() ? names->size() : 0;
@@ -244,6 +252,65 @@ TEST_F(BackupTest, WhatCannotBeReadIsLeftOutAndNamed) {
   EXPECT_EQ(list_backups(store_)->size(), 1u);
 }
 
+TEST_F(BackupTest, WhatIsDamagedIsLeftOutAndNamed) {
+  for (const bool incremental : {false, true}) {
+    fill("a", 10);
+    fill("b", 10);
+    for (const char* name : {"a", "b"})
+      ASSERT_TRUE((*world_.db->find(name))->checkpoint().ok());
+    const std::string folder = "data/collections/b/";
+    const std::vector<std::string> names = *world_.files.list(folder);
+    for (const std::string& name : names) {
+      // Of the index too: that is made anew, wherever it is.
+      if (name.ends_with(".bin")) {
+        ASSERT_TRUE(world_.files.flip_bit(folder + name, 80).ok());
+      }
+    }
+    ASSERT_TRUE(world_.files.flip_bit(index_file("a"), 80).ok());
+    const auto made = make(incremental);
+    ASSERT_TRUE(made.ok()) << made.error().message();
+    ASSERT_EQ(made->skipped.size(), 1u);
+    EXPECT_EQ(made->skipped[0].first, "b");
+    EXPECT_EQ(made->skipped[0].second.code(), Code::kCorruption);
+    EXPECT_NE(made->skipped[0].second.message().find("fails its checksum"), std::string::npos);
+    World other(2);
+    const auto restored = bring_back(other, {made->key, {}, {}});
+    ASSERT_TRUE(restored.ok()) << restored.error().message();
+    ASSERT_EQ(restored->size(), 1u);
+    EXPECT_EQ(restored->front().points, 10u);
+    ASSERT_TRUE(world_.db->drop("a").ok());
+    ASSERT_TRUE(world_.db->drop("b").ok());
+  }
+}
+
+TEST_F(BackupTest, WhatIsDroppedBeforeItsFilesAreTakenIsLeftOut) {
+  for (const bool incremental : {false, true}) {
+    for (const uint64_t moment : {0u, 4u, 7u, 9u, 12u}) {  // before b, amid it, after it
+      for (const char* name : {"a", "b", "c"}) {
+        if (!world_.db->find(name).ok()) fill(name, 20);
+      }
+      uint64_t calls = 0;
+      const auto made = back_up(*world_.db, world_.files, store_, {"0.1.0", kNow, incremental},
+                                [&](uint64_t done, uint64_t total) -> Status {
+                                  EXPECT_LE(done, total);
+                                  if (calls++ != moment) return {};
+                                  TRY(world_.db->drop("b"));
+                                  fill("b", 1);  // another one, which was not there
+                                  return {};
+                                });
+      ASSERT_TRUE(made.ok()) << made.error().message();
+      EXPECT_TRUE(made->skipped.empty());
+      World other(2);
+      const auto restored = bring_back(other, {made->key, {}, {}});
+      ASSERT_TRUE(restored.ok()) << restored.error().message();
+      EXPECT_EQ(restored->size(), 2u);
+      EXPECT_FALSE(other.db->find("b").ok());
+      EXPECT_EQ(text_of(*other.db, "c"), text_of(*world_.db, "c"));
+      ASSERT_TRUE(world_.db->drop("b").ok());
+    }
+  }
+}
+
 TEST_F(BackupTest, AnEmptyDatabaseIsABackupToo) {
   const auto made = make(false);
   ASSERT_TRUE(made.ok());
@@ -371,7 +438,7 @@ TEST_F(BackupTest, AChangedBitOfAnArchiveIsFoundOrWithoutMeaning) {
 TEST_F(BackupTest, AStoppedOneLeavesNothing) {
   fill("a", 20);
   for (const bool incremental : {false, true}) {
-    uint64_t left = 4;  // of three files, each read twice
+    uint64_t left = 4;  // of three files, each read three times
     const auto made = back_up(*world_.db, world_.files, store_, {"0.1.0", kNow, incremental},
                               [&left](uint64_t, uint64_t) -> Status {
                                 if (left-- > 0) return {};
@@ -496,6 +563,11 @@ TEST_F(HostileBackup, WrongBytesUnderRightHashesAreFoundByTheStore) {
   manifest_.collections[0].files = good;
   set_content(1, std::string(good[1].bytes, 'x'));
   EXPECT_NE(refusal(files()), "");
+  // One bit of a page: the table of the pages is as it was.
+  std::string points = store_.objects.at(object_key(good[1].sha256));
+  points[10] = static_cast<char>(points[10] ^ 1);
+  set_content(1, points);
+  EXPECT_NE(refusal(files()).find("fails its checksum"), std::string::npos);
 }
 
 TEST_F(HostileBackup, AnEmptyManifestOrNoneIsRefused) {

@@ -9,8 +9,10 @@
 #include "backup/sha256.h"
 #include "base/logging.h"
 #include "collection/history.h"
+#include "collection/partition.h"
 #include "db/backup.h"
 #include "db/backup_names.h"
+#include "storage/check.h"
 #include "storage/manifest.h"
 #include "storage/page_file.h"
 
@@ -230,8 +232,17 @@ class BackupRestore {
     for (const StoreManifest& store : checkpoint.stores) {
       for (const PageFileEntry& entry : store.files)
         TRY(write_page_file(collection, collection.files[at++], entry, dir));
+      if (!is_index(store.family)) TRY(check_points(store, dir));
     }
     return write_manifest(files_, manifest_dir_of(dir), checkpoint);
+  }
+
+  /// Of a backup that somebody else made, perhaps: all hashes were right.
+  Status check_points(const StoreManifest& store, const std::string& dir) {
+    const auto damage = check_page_store(files_, dir, store, [](uint64_t) {});
+    if (!damage) return {};
+    return {Code::kCorruption, "the backup is damaged: " + damage->file + ": byte " +
+                                   std::to_string(damage->offset) + ": " + damage->what};
   }
 
   /// It lists exactly the files that follow it.
@@ -277,7 +288,7 @@ class BackupRestore {
       return out->write(at - bytes.size(), bytes);
     };
     TRY(read(collection, file, write));
-    // That the pages are there is seen here; each is checked before its first use, as always.
+    // That the pages are there is seen here; those of an index are checked before their first use.
     TRY_ASSIGN([[maybe_unused]] const PageTable table,
                read_page_table(*out, path, file.bytes, entry.table_crc));
     TRY(out->sync());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "base/crc32c.h"
@@ -209,6 +210,23 @@ PageFileCheck check_page_file(FileSystem& files, const std::string& dir, const P
   check.rows = std::move(table->rows);
   check_pages(**file, path, progress, check);
   return check;
+}
+
+std::optional<FileDamage> check_page_store(FileSystem& files, const std::string& dir,
+                                           const StoreManifest& store,
+                                           const CheckProgress& progress) {
+  std::set<std::pair<uint32_t, uint32_t>> newer;
+  for (auto entry = store.files.rbegin(); entry != store.files.rend(); ++entry) {
+    const PageFileCheck check = check_page_file(files, dir, *entry, progress);
+    if (check.damage && check.bad.empty()) return check.damage;
+    for (const PageRow& row : check.bad) {
+      if (newer.contains({row.arena, row.page})) continue;
+      return FileDamage{dir + "/" + entry->name, row.offset, check.damage->what};
+    }
+    for (const PageRow& row : check.rows)
+      newer.emplace(row.arena, row.page);
+  }
+  return std::nullopt;
 }
 
 }  // namespace ferres

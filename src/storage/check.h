@@ -53,5 +53,9 @@ struct PageFileCheck {
 /// Reads a page file that a manifest lists.
 PageFileCheck check_page_file(FileSystem& files, const std::string& dir, const PageFileEntry& entry,
                               const CheckProgress& progress);
+/// Damage of what the store would read, if there is any: not of pages that a newer file has, too.
+std::optional<FileDamage> check_page_store(FileSystem& files, const std::string& dir,
+                                           const StoreManifest& store,
+                                           const CheckProgress& progress);
 
 }  // namespace ferres
