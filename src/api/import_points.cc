@@ -94,6 +94,7 @@ class Import : public BodySink, public std::enable_shared_from_this<Import> {
   uint64_t relations_ GUARDED_BY(mutex_) = 0;  // points that had some
   uint64_t failed_total_ GUARDED_BY(mutex_) = 0;
   std::vector<FailedLine> failed_ GUARDED_BY(mutex_);
+  uint64_t refused_line_ GUARDED_BY(mutex_) = ~uint64_t{0};  // first of the batches not written
   Lsn lsn_ GUARDED_BY(mutex_) = 0;
   std::atomic<bool> replied_{false};
 };
@@ -135,7 +136,13 @@ void Import::end() {
     const MutexLock lock(mutex_);
     writing_ = true;
   }
-  if (!rest_.empty()) take_line(std::exchange(rest_, {}));
+  bool broken = false;
+  {
+    const MutexLock lock(mutex_);
+    broken = !broken_.ok();
+  }
+  // Else what is left may be half a line.
+  if (!broken && !rest_.empty()) take_line(std::exchange(rest_, {}));
   send_batch();
   {
     const MutexLock lock(mutex_);
@@ -235,7 +242,10 @@ void Import::send_batch() {
   const auto sent = std::make_shared<Batch>(std::exchange(batch_, {}));
   {
     const MutexLock lock(mutex_);
-    if (!broken_.ok()) return;
+    if (!broken_.ok()) {
+      refused_line_ = std::min(refused_line_, sent->lines.front());
+      return;
+    }
     ++waiting_;
   }
   collection_->upsert(std::move(sent->request),
@@ -257,8 +267,9 @@ void Import::batch_done(const Batch& sent, Result<UpsertResult> result) {
     if (result.ok()) {
       imported_ += result->upserted;
       lsn_ = std::max(lsn_, result->lsn);
-    } else if (broken_.ok()) {
-      broken_ = std::move(result).error();
+    } else {
+      refused_line_ = std::min(refused_line_, sent.lines.front());
+      if (broken_.ok()) broken_ = std::move(result).error();
     }
   }
   resume_if_due();
@@ -274,9 +285,11 @@ void Import::finish(const Status& status) {
     const ErrorRow& row = error_row(status.code());
     answer.status = row.http_status;
     json.field("error", row.word);
-    json.field("message", "the import ended at line " + std::to_string(line_) + ": " +
+    uint64_t next = std::min(refused_line_, line_ + 1);
+    if (!batch_.lines.empty()) next = std::min(next, batch_.lines.front());
+    json.field("message", "the import ended before line " + std::to_string(next) + ": " +
                               std::string(status.message()));
-    json.field("code", row.http_status);
+    json.field("code", row.http_status).field("next_line", next);
   }
   json.field("imported", imported_).field("expired", expired_);
   if (relations_ != 0) json.field("relations_left_out", relations_);

@@ -156,6 +156,34 @@ TEST_F(ApiStreamTest, WhoGoesAwayOrIsCancelledEndsItsTask) {
   EXPECT_EQ(call("cancel_task", "", "1").status, 409);
 }
 
+// The line that it says one can go on from leaves nothing out.
+TEST_F(ApiStreamTest, OneThatIsCutShortTellsWhichLineIsNext) {
+  create();
+  std::string lines;
+  for (int i = 0; i < 2500; ++i)
+    lines += R"({"id":")" + std::to_string(i) + "\",\"vector\":[1,2]}\n";
+  auto importing = begin_import();
+  give(*importing, lines + R"({"id":"half)");  // two batches, and 500 that make none
+  executor_.run_all();
+  EXPECT_EQ(call("cancel_task", "", "1").status, 202);
+  give(*importing, R"( a line"})");
+  importing->sink->end();
+  executor_.run_all();
+  ASSERT_TRUE(importing->answer.has_value());
+  EXPECT_EQ(at(*importing->answer, "/imported"), "2000");
+  EXPECT_EQ(at(*importing->answer, "/next_line"), "2001");
+  EXPECT_EQ(at(*importing->answer, "/failed_total"), "0");
+  EXPECT_NE(importing->answer->body.find("ended before line 2001"), std::string::npos);
+
+  auto refused = begin_import();
+  give(*refused, std::string(kLines));
+  ASSERT_TRUE((*db_->find("docs"))->close(false).ok());
+  refused->sink->end();
+  executor_.run_all();
+  ASSERT_TRUE(refused->answer.has_value());
+  EXPECT_EQ(at(*refused->answer, "/next_line"), "1");
+}
+
 TEST_F(ApiStreamTest, OnlySoManyRunAtOnce) {
   create();
   std::vector<std::unique_ptr<Importing>> running;

@@ -107,6 +107,10 @@ class Output {
       return Status(Code::kInvalidArgument,
                     file + " is no regular file: leave -o out, and send the standard output there");
     }
+    auto lock = posix_files().lock(output.part_name());
+    if (!lock.ok() && lock.error().code() == Code::kConflict)
+      return Status(Code::kConflict, "another export is writing " + file);
+    TRY_ASSIGN(output.lock_, std::move(lock));
     TRY_ASSIGN(output.part_, posix_files().open(output.part_name(), OpenMode::kTruncate));
     return output;
   }
@@ -134,6 +138,7 @@ class Output {
  private:
   explicit Output(std::string file) : file_(std::move(file)) {}
   std::string file_;
+  std::unique_ptr<FileLock> lock_;
   std::unique_ptr<File> part_;
   uint64_t bytes_ = 0;
 };
@@ -237,11 +242,15 @@ int report_import(const ClientResponse& response, const StreamArguments& argumen
   fmt::print("{} points imported into '{}', {} lines failed\n", imported, arguments.collection,
              failed);
   if (response.status == 200) return failed == 0 ? kDone : kNotAll;
-  return say(kNotAll, "import",
-             message_of(response) +
-                 ". What was imported stays. Run the command again, which writes the same points "
-                 "once more, or go on from a line N: tail -n +N FILE | ferresdb import " +
-                 arguments.collection + " -");
+  std::string advice =
+      ". What was imported stays. Run the command again, which writes the same "
+      "points once more";
+  uint64_t next = 0;
+  if (answer["next_line"].get(next) == simdjson::SUCCESS) {
+    advice += fmt::format(", or go on from that line: tail -n +{} FILE | ferresdb import {} -",
+                          next, arguments.collection);
+  }
+  return say(kNotAll, "import", message_of(response) + advice);
 }
 
 Result<int> import_file(const StreamArguments& arguments) {
