@@ -40,8 +40,12 @@ class CommitClock {
   uint64_t next_micros();
   /// Later commit times come after `micros` (called with the newest time found in a log at open).
   void advance_past(uint64_t micros);
+  /// The clock was set back, by more than a moment: commit times stand still until it catches up.
+  bool is_ahead() const { return last_.load() > clock_.unix_micros() + kMoment; }
 
  private:
+  static constexpr uint64_t kMoment = 1'000'000;
+
   const Clock& clock_;
   std::atomic<uint64_t> last_{0};
 };

@@ -243,7 +243,9 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
   const bool imported =
       std::any_of(request.points.begin(), request.points.end(),
                   [](const PointInput& point) { return point.created_at || point.expires_micros; });
-  if (imported) write.op = Op::kImport;
+  // What points say of time is the clock's, also while the log's does not move.
+  const uint64_t now = env_.commit_clock->is_ahead() ? env_.clock->unix_micros() : 0;
+  if (imported || now != 0) write.op = Op::kImport;
   for (const PointInput& point : request.points) {
     if (std::string reason = invalid_reason(point, config_); !reason.empty()) {
       result.failed.emplace_back(point.id, std::move(reason));
@@ -256,8 +258,9 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     record.ttl_seconds =
         point.ttl_seconds.value_or(config_.default_ttl_days.value_or(0) * 86400ull);
     record.metadata_json = point.metadata_json;
-    record.created_seconds = point.created_at.value_or(0);
-    record.expires_micros = point.expires_micros.value_or(0);
+    record.created_seconds = point.created_at.value_or(now / 1'000'000);
+    record.expires_micros = point.expires_micros.value_or(
+        now == 0 || record.ttl_seconds == 0 ? 0 : now + record.ttl_seconds * 1'000'000);
     encode_point(write.op, record, point.vector, write.payload);
   }
   if (write.payload.empty() || (request.atomic && !result.failed.empty())) {

@@ -49,6 +49,18 @@ class CollectionTest : public CollectionFixture {
 
 using Ids = std::vector<std::string>;
 
+TEST_F(CollectionTest, PointsGoByTheClockThatWasSetBack) {
+  const uint64_t now = clock_.unix_micros();
+  commit_clock_.advance_past(now + 11 * 86'400'000'000);
+  put("a", {0, 0, 0, 0}, "{}", std::nullopt, 2);
+  const auto point = collection_->get("a", std::nullopt);
+  ASSERT_TRUE(point.ok());
+  EXPECT_EQ(point->created_at, now / 1'000'000);
+  EXPECT_EQ(point->expires_micros, now + 2'000'000);
+  clock_.advance_micros(2'000'000);
+  EXPECT_FALSE(collection_->get("a", std::nullopt).ok());
+}
+
 TEST_F(CollectionTest, AnswersWhatWasUpserted) {
   put("a", {0, 0, 0, 0}, R"({"k":1})");
   const UpsertResult result = put("b", {1, 0, 0, 0});
