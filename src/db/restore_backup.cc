@@ -157,9 +157,12 @@ class BackupRestore {
                                               "': GET /api/v1/admin/backups lists them");
     if (!key) return missing.clone();
     const Result<uint64_t> bytes = store_.size(request_.key);
-    if (!bytes.ok()) {
-      return bytes.error().code() == Code::kNotFound ? missing.clone() : bytes.error().clone();
+    if (!bytes.ok() && bytes.error().code() == Code::kNotFound) {
+      // A bucket that is missing says so only here.
+      TRY_ASSIGN([[maybe_unused]] const auto like_it, store_.list(request_.key));
+      return missing.clone();
     }
+    if (!bytes.ok()) return bytes.error().clone();
     if (key->incremental) {
       reader_ = std::make_unique<ObjectsBackup>(store_, request_.key, *bytes);
     } else {

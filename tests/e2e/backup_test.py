@@ -231,9 +231,11 @@ class Backup(unittest.TestCase):
         self.assertEqual(self.s3.objects(), {})
         self.assertEqual(server.stop(), 0)
         server.start()
-        self.backup(server)
+        key = self.backup(server)["key"]
         self.call(server, "PUT", "/admin/settings/cloud", {"bucket": "another-bucket"})
         self.assertEqual(self.backup(server, 502)["error"], "s3_upload_failed")
+        missing = self.restore(server, key, 502)
+        self.assertIn("NoSuchBucket", missing["message"])
         self.assertNotIn(SECRET_KEY, server.log_tail(10000))
         with server.client() as client:
             client.key = None
