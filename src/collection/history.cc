@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/logging.h"
+#include "storage/check.h"
 #include "storage/manifest.h"
 
 namespace ferres {
@@ -107,29 +108,31 @@ PartitionSetup setup_of(const StateSource& source) {
           source.payload_bytes_max};
 }
 
-Result<std::shared_ptr<Partitions>> open_manifest(const StateSource& source, Lsn lsn) {
+/// Every page of the points that the state is for.
+Status check_points(const StateSource& source, const Manifest& manifest) {
+  const std::string folder =
+      source.ns && manifest.isolated ? folder_of_namespace(*source.ns) : std::string();
+  for (const StoreManifest& store : manifest.stores) {
+    if (is_index(store.family) || !store.family.starts_with(folder)) continue;
+    const auto damage = check_page_store(*source.files, source.dir, store, [](uint64_t) {});
+    if (damage) return {Code::kCorruption, text_of(*damage)};
+  }
+  return {};
+}
+
+/// The checkpoint of that LSN, or the empty state; kCorruption when it cannot be used.
+Result<std::shared_ptr<Partitions>> open_checkpoint(const StateSource& source, Lsn lsn) {
+  if (lsn == 0) return Partitions::open(setup_of(source), nullptr, source.isolated);
   TRY_ASSIGN(const Manifest manifest,
              read_manifest(*source.files, manifest_dir_of(source.dir), lsn));
+  if (source.checked) TRY(check_points(source, manifest));
   if (!source.copy_dir.empty()) TRY(copy_page_files(source, manifest));
   return Partitions::open(setup_of(source), &manifest, source.isolated);
 }
 
-Result<std::shared_ptr<Partitions>> open_whole(const StateSource& source, Lsn lsn) {
-  TRY_ASSIGN(std::shared_ptr<Partitions> partitions, open_manifest(source, lsn));
-  if (!source.ns) return partitions;
-  const std::shared_ptr<Part> part = partitions->find(*source.ns);
-  if (part != nullptr) TRY(partitions->reach(*part));
-  return partitions;
-}
-
-/// The checkpoint of that LSN, or the empty state; none, and said so, when it is damaged.
-Result<std::shared_ptr<Partitions>> open_checkpoint(const StateSource& source, Lsn lsn) {
-  if (lsn == 0) return Partitions::open(setup_of(source), nullptr, source.isolated);
-  auto partitions = open_whole(source, lsn);
-  if (partitions.ok() || partitions.error().code() != Code::kCorruption) return partitions;
-  log_error("checkpoint.damaged", {{"collection", source.config.name},
-                                   {"reason", std::string(partitions.error().message())}});
-  return std::shared_ptr<Partitions>();
+void say_damaged(const StateSource& source, const Status& why) {
+  log_error("checkpoint.damaged",
+            {{"collection", source.config.name}, {"reason", std::string(why.message())}});
 }
 
 /// Those that may be used, ascending.
@@ -146,6 +149,7 @@ Status follow(const StateSource& source, const LogRecord& record, Partitions& pa
   TRY_ASSIGN(const RestoreRecord restore, decode_restore(record.payload));
   StateSource beside = source;
   beside.isolated = partitions.isolated();
+  beside.checked = true;
   beside.ns = restore.ns;
   TRY_ASSIGN(const State old, state_at(beside, restore.source));
   TRY_ASSIGN([[maybe_unused]] const uint64_t points,
@@ -182,8 +186,11 @@ Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source) {
   TRY_ASSIGN(std::vector<Lsn> lsns, checkpoints_of(source));
   for (;; lsns.pop_back()) {
     const Lsn lsn = lsns.empty() ? 0 : lsns.back();
-    TRY_ASSIGN(std::shared_ptr<Partitions> partitions, open_checkpoint(source, lsn));
-    if (partitions != nullptr) return OpenedCheckpoint{std::move(partitions), lsn};
+    auto partitions = open_checkpoint(source, lsn);
+    if (partitions.ok()) return OpenedCheckpoint{*std::move(partitions), lsn};
+    if (lsn == 0 || partitions.error().code() != Code::kCorruption)
+      return std::move(partitions).error();
+    say_damaged(source, partitions.error());
   }
 }
 
@@ -195,16 +202,20 @@ Result<State> state_at(const StateSource& source, Lsn lsn) {
     auto way = find_way(source, lsns, lsn);
     // What was passed over says more than that the log does not reach back to what is before it.
     if (!way.ok()) return damaged.ok() ? std::move(way).error() : std::move(damaged);
-    TRY_ASSIGN(state.partitions, open_checkpoint(source, way->checkpoint_lsn));
-    if (state.partitions != nullptr) {
-      Status gone = go(source, *way, state);
-      if (gone.ok()) break;
-      // Of a namespace that the log goes on with, the points cannot be opened, perhaps.
-      const bool opened_late = state.partitions->isolated() && way->checkpoint_lsn != 0;
-      if (!opened_late || gone.code() != Code::kCorruption) return gone;
-      if (damaged.ok()) damaged = std::move(gone);
-      state = {};
+    state = {};
+    auto opened = open_checkpoint(source, way->checkpoint_lsn);
+    Status status = opened.ok() ? Status() : std::move(opened).error();
+    if (status.ok()) {
+      state.partitions = *std::move(opened);
+      status = go(source, *way, state);
     }
+    if (status.ok()) break;
+    // Of a namespace that the log goes on with, the points cannot be opened, perhaps.
+    const bool by_checkpoint = state.partitions == nullptr || state.partitions->isolated();
+    if (status.code() != Code::kCorruption || way->checkpoint_lsn == 0 || !by_checkpoint)
+      return status;
+    say_damaged(source, status);
+    if (damaged.ok()) damaged = std::move(status);
     std::erase(lsns, way->checkpoint_lsn);
   }
   state.partitions->publish(lsn);

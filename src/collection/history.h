@@ -37,8 +37,10 @@ struct StateSource {
   uint64_t payload_bytes_max = 0;  // see CollectionOptions
   bool isolated = false;           // whether each namespace shall have a partition of its own
   std::vector<Lsn> passed_over;    // checkpoints that are not to be used
-  std::optional<std::string> ns;   // is what it is for: checkpoints that lost its points neither
-  bool as_found = false;           // in the checkpoint's form, whatever `isolated` says
+  /// Every page of the points is read and checked first; damaged checkpoints are passed over.
+  bool checked = false;
+  std::optional<std::string> ns;  // all that the state is for; nothing: for all namespaces
+  bool as_found = false;          // in the checkpoint's form, whatever `isolated` says
   /// Not empty: the state gets its page files in this folder, copies of the checkpoint's.
   std::string copy_dir;
   /// Called now and then with the records applied and those that there are to apply; an error ends

@@ -47,14 +47,19 @@ class Namespaces : public CollectionFixture {
     return files;
   }
 
-  /// Of the newest checkpoint.
-  void damage_points(const std::string& ns) {
+  /// Of the newest checkpoint: nothing is left, or one page is wrong.
+  void damage_points(const std::string& ns, bool a_page = false) {
     const std::string folder = dir_ + "/namespaces/" + ns + "/";
     std::string newest;
     const std::vector<std::string> names = *files_.list(folder);
     for (const std::string& name : names)
       if (name.starts_with("points-")) newest = std::max(newest, name);
-    ASSERT_TRUE(write_file_atomic(files_, folder + newest, {}).ok());
+    if (!a_page) {
+      ASSERT_TRUE(write_file_atomic(files_, folder + newest, {}).ok());
+      return;
+    }
+    const auto file = files_.open(folder + newest, OpenMode::kReadWrite);
+    ASSERT_TRUE(file.ok() && (*file)->write(100, as_bytes("?")).ok());
   }
 
   Random random_{7};
@@ -258,6 +263,43 @@ TEST_F(Namespaces, ADamagedOneIsMadeAnewFromTheLog) {
       reopen(false);
       EXPECT_EQ(count("b"), written_since ? 7u : 5u);
       EXPECT_EQ(count("a"), 6u);
+      close();
+      ASSERT_TRUE(files_.remove_tree(dir_).ok());
+    }
+  }
+}
+
+// Of the whole collection, and of a namespace whose damage nobody met yet.
+TEST_F(Namespaces, ARestoreDoesNotTakeADamagedOneOver) {
+  for (const std::optional<std::string>& alone :
+       {std::optional<std::string>("b"), std::optional<std::string>()}) {
+    for (const bool a_page : {true, false}) {
+      open();
+      put("a", 3);
+      put("b", 5);
+      ASSERT_TRUE(collection_->checkpoint().ok());
+      const Lsn newest = collection_->stats().lsn;
+      close();
+      damage_points("b", a_page);
+      open();
+      const auto restored =
+          collection_->restore({.unix_micros = {}, .lsn = newest, .ns = alone}, nullptr);
+      ASSERT_TRUE(restored.ok()) << restored.error().message();
+      EXPECT_EQ(count("b"), 5u);
+      reopen(true);
+      EXPECT_EQ(count("b"), 5u);
+      // Without the log there is nothing to make it from: refused, and the others stay.
+      ASSERT_TRUE(collection_->forget().ok());
+      close();
+      damage_points("b", a_page);
+      open();
+      EXPECT_EQ(collection_->restore({.unix_micros = {}, .lsn = newest + 1, .ns = alone}, nullptr)
+                    .error()
+                    .code(),
+                Code::kCorruption);
+      EXPECT_EQ(count("a"), 3u);
+      reopen(false);
+      EXPECT_EQ(count("a"), 3u);
       close();
       ASSERT_TRUE(files_.remove_tree(dir_).ok());
     }

@@ -84,6 +84,7 @@ Result<RestoreResult> CollectionImpl::restore(const RestoreTarget& target,
     const HistoryPin pin(*this);
     TRY_ASSIGN(const LogMoment moment, find_target(target));
     StateSource source = state_source(progress);
+    source.checked = true;
     source.ns = target.ns;
     log_info("restore.begin", {{"collection", config_.name}, {"lsn", moment.lsn}});
     TRY_ASSIGN(State state, state_at(source, moment.lsn));
@@ -104,6 +105,7 @@ Result<RestoreResult> CollectionImpl::copy_at(const RestoreTarget& target,
   StateSource source = state_source(progress);
   source.config = as;
   source.copy_dir = dir;
+  source.checked = true;
   source.ns = target.ns;
   TRY_ASSIGN(const State state, state_at(source, moment.lsn));
   std::shared_ptr<Partitions> partitions = state.partitions;

@@ -144,10 +144,7 @@ class Backup {
         bytes += file.bytes;
       if (!is_index(store.family)) {
         const auto damage = check_page_store(files_, pinned.checkpoint.dir, store, [](uint64_t) {});
-        if (damage) {
-          return {Code::kCorruption, damage->file + ": byte " + std::to_string(damage->offset) +
-                                         ": " + damage->what + "; ferresdb check says more"};
-        }
+        if (damage) return {Code::kCorruption, text_of(*damage) + "; ferresdb check says more"};
       }
       TRY(advance(bytes));
     }

@@ -244,8 +244,7 @@ class BackupRestore {
   Status check_points(const StoreManifest& store, const std::string& dir) {
     const auto damage = check_page_store(files_, dir, store, [](uint64_t) {});
     if (!damage) return {};
-    return {Code::kCorruption, "the backup is damaged: " + damage->file + ": byte " +
-                                   std::to_string(damage->offset) + ": " + damage->what};
+    return {Code::kCorruption, "the backup is damaged: " + text_of(*damage)};
   }
 
   /// It lists exactly the files that follow it.

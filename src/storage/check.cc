@@ -166,6 +166,10 @@ void check_pages(const File& file, const std::string& path, const CheckProgress&
 
 }  // namespace
 
+std::string text_of(const FileDamage& damage) {
+  return damage.file + ": byte " + std::to_string(damage.offset) + ": " + damage.what;
+}
+
 FileDamage damage_of(const std::string& file, const Status& error) {
   FileDamage damage{file, 0, std::string(error.message())};
   std::string_view text = error.message();

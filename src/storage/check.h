@@ -25,6 +25,8 @@ struct FileDamage {
   uint64_t offset = 0;
   std::string what;
 };
+/// "FILE: byte N: WHAT".
+std::string text_of(const FileDamage& damage);
 /// A reader's error about `file`, which it begins with "file: byte N: ".
 FileDamage damage_of(const std::string& file, const Status& error);
 
