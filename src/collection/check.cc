@@ -39,6 +39,12 @@ class CollectionChecker {
 
   Result<CollectionCheck> run() {
     TRY(check_manifests());
+    if (const Status newer = newer_format(); !newer.ok()) {
+      add(Kind::kDamage, damage_of(dir_, newer),
+          "A newer program wrote here, and this one neither reads nor changes what it does not "
+          "know: start that program, and check the folder with it.");
+      return std::move(check_);
+    }
     for (const auto& [name, file] : page_files_)
       check_file(name, file);
     TRY_ASSIGN(
@@ -79,6 +85,8 @@ class CollectionChecker {
     TRY_ASSIGN(const std::vector<Lsn> lsns, list_manifests(files_, dir));
     for (const Lsn lsn : lsns) {
       Result<Manifest> manifest = read_manifest(files_, dir, lsn);
+      if (!manifest.ok() && manifest.error().code() == Code::kUnimplemented)
+        newer_ = manifest.error().clone();
       if (!manifest.ok()) {
         bad_points_.push_back({damage_of(manifest_path(dir, lsn), manifest.error()), {lsn}, true});
         bad_.insert(lsn);
@@ -92,6 +100,29 @@ class CollectionChecker {
       manifests_.emplace(lsn, *std::move(manifest));
     }
     return {};
+  }
+
+  /// What reading a file says that is of a newer format; ok when there is none.
+  Status newer_format() {
+    for (const auto& [name, file] : page_files_) {
+      const std::string path = dir_ + "/" + name;
+      const auto opened = files_.open(path, OpenMode::kRead);
+      if (!opened.ok()) continue;
+      const auto table = read_page_table(**opened, path, file.entry.bytes, file.entry.table_crc);
+      if (!table.ok() && table.error().code() == Code::kUnimplemented)
+        newer_ = table.error().clone();
+    }
+    const auto segments = files_.list(log_dir_of(dir_));
+    for (size_t i = 0; segments.ok() && i < segments->size(); ++i) {
+      const std::string path = log_dir_of(dir_) + "/" + (*segments)[i];
+      if (!segment_lsn((*segments)[i])) continue;
+      const auto opened = files_.open(path, OpenMode::kRead);
+      if (!opened.ok()) continue;
+      const auto header = read_segment_header(**opened, path);
+      if (!header.ok() && header.error().code() == Code::kUnimplemented)
+        newer_ = header.error().clone();
+    }
+    return newer_.clone();
   }
 
   void check_file(const std::string& name, const PageFile& listed) {
@@ -386,6 +417,7 @@ class CollectionChecker {
   std::map<Lsn, Manifest> manifests_;  // that can be read
   std::set<Lsn> bad_;                  // checkpoints that cannot be used
   std::vector<BadPoints> bad_points_;  // why
+  Status newer_;                       // of a file whose format this program does not know
   bool unreadable_ = false;            // one of the manifests
   bool lost_ = false;                  // the checkpoint that the collection began with
   std::map<std::string, PageFile> page_files_;

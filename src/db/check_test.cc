@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
+#include "base/coding.h"
+#include "base/crc32c.h"
 #include "base/executor.h"
 #include "base/sim_files.h"
 #include "collection/history.h"
@@ -338,6 +340,37 @@ TEST_F(CheckTest, NothingIsALeftoverBesideAManifestThatCannotBeRead) {
   const std::string needed = page_file("points-", true);
   check(true);
   EXPECT_TRUE(files_.exists(needed));
+}
+
+// Nothing is wrong with what a newer program wrote, and nothing of it is removed.
+TEST_F(CheckTest, NewerFormatsAreNamedAndLeftAlone) {
+  struct Row {
+    std::string path;
+    const char* magic;
+    bool at_end;
+  };
+  make_folder();
+  const std::string manifest = manifest_path(manifest_dir_of(kDocs), 4);
+  for (const Row& row :
+       {Row{manifest, "FERRMANI", false}, Row{page_file("points-", true), "FERRPAGE", true},
+        Row{page_file("index-", true), "FERRPAGE", true},
+        Row{names(kDocs + "/wal", ".wal").back(), "FERRSLOG", false}}) {
+    const auto file = files_.open(row.path, OpenMode::kReadWrite);
+    ASSERT_TRUE(file.ok());
+    std::string head(row.magic);
+    put_u32(head, 99);
+    put_u32(head, crc32c(as_bytes(head)));
+    const uint64_t at = row.at_end ? *(*file)->size() - head.size() : 0;
+    std::string before(head.size(), '\0');
+    ASSERT_TRUE((*file)->read(at, std::as_writable_bytes(std::span(before))).ok());
+    ASSERT_TRUE((*file)->write(at, as_bytes(head)).ok());
+    const CheckReport report = check(true);
+    expect_says(only(report), "start that program");
+    EXPECT_NE(only(report).where.what.find("format 99"), std::string::npos);
+    EXPECT_TRUE(files_.exists(row.path));
+    ASSERT_TRUE((*file)->write(at, as_bytes(before)).ok());
+    EXPECT_TRUE(check().sound());
+  }
 }
 
 TEST_F(CheckTest, DroppedCollectionsAreCheckedToo) {
