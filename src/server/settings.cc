@@ -69,10 +69,10 @@ constexpr std::array kSettings = {
         "least 64 MiB"},
     Setting{"log_segment_bytes", "", &S::log_segment_bytes, 1 << 16, kNoMax, false,
             "Size at which a log segment is closed and a new one begun"},
-    Setting{
-        "disk_reserve_bytes", "", &S::disk_reserve_bytes, 0, kNoMax, false,
-        "Kept free in a file. When less than this is left on the disk, the file is removed and "
-        "writes are answered 507 until three times as much is free; 0: writes go on to the end"},
+    Setting{"disk_reserve_bytes", "", &S::disk_reserve_bytes, 0, kNoMax, false,
+            "Kept free in a file. When less than this is left on the disk, the file is removed and "
+            "writes are answered 507 until that and twice as much beside are free; 0: writes go on "
+            "to the end"},
     Setting{"namespace_physical_isolation", "", &S::namespace_physical_isolation, 0, 0, false,
             "true: each namespace has page files of its own, opened when they are needed. What is "
             "kept otherwise is converted at the start"},

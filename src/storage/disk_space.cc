@@ -18,8 +18,9 @@ Status DiskSpace::admit() const {
   return {Code::kNoSpace,
           "the disk of the data folder is full: writes are refused until about " +
               std::to_string(wanted_bytes_ >> 20) +
-              " MiB are free; deletes and reads go on. Free some space, delete points, or lower "
-              "retention_days"};
+              " MiB are free; deletes and reads go on. Free space on that disk, drop a collection "
+              "with ?purge=true, or lower retention_days. Deleted points alone give nothing back "
+              "until most of a collection is gone and its history no longer needs them"};
 }
 
 void DiskSpace::expect(uint64_t unsaved_bytes) const {
@@ -35,11 +36,11 @@ void DiskSpace::look(uint64_t unsaved_bytes) {
   if (!free_bytes.ok()) return;
   const uint64_t least = std::max(reserve_bytes_, unsaved_bytes);
   wanted_bytes_ = least + 2 * reserve_bytes_;
-  if (*free_bytes < least) {
-    if (!full_ || reserved_) release(*free_bytes);
-  } else if (full_ ? *free_bytes >= wanted_bytes_
-                   : !reserved_ && *free_bytes >= least + reserve_bytes_) {
+  const bool full = full_;
+  if (full ? *free_bytes >= wanted_bytes_ : !reserved_ && *free_bytes >= least + reserve_bytes_) {
     reserve();
+  } else if (full ? reserved_ : *free_bytes < least) {
+    release(*free_bytes);  // for the checkpoint that what waits needs
   }
 }
 

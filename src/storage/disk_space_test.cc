@@ -39,6 +39,8 @@ TEST_F(DiskSpaceTest, GivesTheReserveUpAndRefusesWrites) {
   const Status refused = space_.admit();
   EXPECT_EQ(refused.code(), Code::kNoSpace);
   EXPECT_NE(refused.message().find("3 MiB"), std::string::npos) << refused.message();
+  EXPECT_NE(refused.message().find("drop a collection with ?purge=true"), std::string::npos)
+      << refused.message();
   // What the reserve left is not yet room to write.
   space_.look(0);
   EXPECT_FALSE(space_.admit().ok());
@@ -92,6 +94,20 @@ TEST_F(DiskSpaceTest, RefusesAtOnceWhatWouldNotFit) {
   EXPECT_FALSE(space_.admit().ok());
   space_.look(kReserve);
   EXPECT_TRUE(space_.admit().ok());
+}
+
+// The checkpoint that would end it needs what is reserved.
+TEST_F(DiskSpaceTest, GivesTheReserveUpForWhatWouldNotFit) {
+  space_.look(0);
+  leave_free(9 * kReserve);
+  space_.expect(9 * kReserve + 1);
+  space_.look(9 * kReserve);  // room for it, but none beside
+  EXPECT_FALSE(space_.admit().ok());
+  EXPECT_FALSE(reserved());
+  leave_free(11 * kReserve);
+  space_.look(9 * kReserve);
+  EXPECT_TRUE(space_.admit().ok());
+  EXPECT_TRUE(reserved());
 }
 
 TEST_F(DiskSpaceTest, NothingIsRefusedWithoutAReserve) {

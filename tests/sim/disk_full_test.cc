@@ -108,6 +108,36 @@ TEST_P(DiskFull, IsGotOver) {
   }
 }
 
+/// What the refusal advises. A drop alone keeps the files for as long as the history is kept.
+TEST_P(DiskFull, EndsWhenACollectionIsPurged) {
+  if (!GetParam()) GTEST_SKIP() << "nothing is refused before the disk is full";
+  CollectionConfig config;
+  config.name = "big";
+  config.dimension = 2;
+  leave_free(40 * kReserve);
+  ASSERT_TRUE(world_.database().create(config).ok());
+  UpsertRequest request;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text(10 * kReserve / 1000, 'x');
+    request.points.push_back(
+        {std::to_string(i), std::nullopt, {1, 2}, R"({"text":")" + text + "\"}", std::nullopt});
+  }
+  ASSERT_TRUE((*world_.database().find("big"))->upsert(std::move(request)).ok());
+  ASSERT_TRUE(world_.close().ok());  // which cuts the log to what is in it
+  ASSERT_TRUE(world_.open().ok());
+  leave_free(kReserve / 2);
+  second();
+  EXPECT_EQ(upsert().code(), Code::kNoSpace);
+  ASSERT_TRUE(world_.database().drop("big").ok());
+  second();
+  EXPECT_EQ(upsert().code(), Code::kNoSpace);
+  ASSERT_TRUE(world_.database().drop("big", true).ok());
+  second();
+  const Status taken = upsert();
+  EXPECT_TRUE(taken.ok()) << taken.message();
+  expect_right();
+}
+
 INSTANTIATE_TEST_SUITE_P(WithAReserve, DiskFull, testing::Bool());
 
 }  // namespace
