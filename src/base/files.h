@@ -51,6 +51,7 @@ enum class OpenMode : uint8_t {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
+  /// kCorruption, and at once, for what is there and no regular file.
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   virtual bool exists(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
@@ -63,7 +64,7 @@ class FileSystem {
   virtual Result<std::vector<std::string>> list(const std::string& dir) = 0;
   /// Makes creations, renames and removals inside dir durable.
   virtual Status sync_dir(const std::string& dir) = 0;
-  /// kConflict when another process or object holds it.
+  /// A file, which is created, or a folder. kConflict when another process or object holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
   /// Bytes a non-privileged writer may still use on the disk that holds path.
   virtual Result<uint64_t> free_bytes(const std::string& path) = 0;

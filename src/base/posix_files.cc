@@ -27,6 +27,7 @@ Code code_of(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
       return Code::kNoSpace;
     case ENOENT:
       return Code::kNotFound;
@@ -68,6 +69,17 @@ Result<Descriptor> open_descriptor(const std::string& path, int flags, mode_t mo
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return failure("open", path, errno);
   return Descriptor(fd);
+}
+
+/// Waits for nobody at the other end, as the opening of a pipe does otherwise; nothing else is
+/// changed for a regular file by O_NONBLOCK.
+Result<Descriptor> open_regular(const std::string& path, int flags, mode_t mode = 0644) {
+  TRY_ASSIGN(Descriptor fd, open_descriptor(path, flags | O_NONBLOCK | O_NOCTTY, mode));
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0) return failure("fstat", path, errno);
+  if (S_ISREG(info.st_mode)) return fd;
+  return Status(Code::kCorruption,
+                path + ": a folder, a pipe or a device lies in the place of a file: move it away");
 }
 
 class PosixFile : public File {
@@ -153,7 +165,7 @@ class PosixFiles : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     const bool secret = mode == OpenMode::kSecret;
-    TRY_ASSIGN(Descriptor fd, open_descriptor(path, flags_of(mode), secret ? 0600 : 0644));
+    TRY_ASSIGN(Descriptor fd, open_regular(path, flags_of(mode), secret ? 0600 : 0644));
     // The file may have been there before, open to others.
     if (secret && ::fchmod(fd.get(), 0600) != 0) return failure("fchmod", path, errno);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
@@ -206,7 +218,8 @@ class PosixFiles : public FileSystem {
   Status sync_dir(const std::string& dir) override { return sync_directory(dir); }
 
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
-    TRY_ASSIGN(Descriptor fd, open_descriptor(path, O_RDWR | O_CREAT));
+    TRY_ASSIGN(Descriptor fd, is_directory(path) ? open_descriptor(path, O_RDONLY | O_DIRECTORY)
+                                                 : open_regular(path, O_RDWR | O_CREAT));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) {
         return Status(Code::kConflict, path + ": flock: held by another process or object");

@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -74,10 +76,37 @@ TEST_F(PosixFilesTest, WritingThroughAReadOnlyFileFails) {
   EXPECT_EQ((*file)->write(0, as_bytes("z")).code(), Code::kIo);
 }
 
-TEST_F(PosixFilesTest, FullDeviceIsNoSpace) {
-  const auto full = files_.open("/dev/full", OpenMode::kReadWrite);
-  if (!full.ok()) GTEST_SKIP() << "no /dev/full";
-  EXPECT_EQ((*full)->write(0, as_bytes("x")).code(), Code::kNoSpace);
+TEST_F(PosixFilesTest, FullDiskIsNoSpace) {
+  const std::string disk = path("disk");
+  ASSERT_TRUE(files_.make_dirs(disk).ok());
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k") != 0)
+    GTEST_SKIP() << "mounting a small tmpfs is not allowed here";
+  {
+    const auto file = make("disk/a", "");
+    EXPECT_EQ(file->write(0, as_bytes(std::string(128 << 10, 'x'))).code(), Code::kNoSpace);
+  }
+  EXPECT_EQ(::umount(disk.c_str()), 0);
+}
+
+TEST_F(PosixFilesTest, OnlyRegularFilesAreOpened) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  ASSERT_TRUE(files_.make_dirs(path("folder")).ok());
+  for (const OpenMode mode : {OpenMode::kRead, OpenMode::kReadWrite, OpenMode::kTruncate}) {
+    for (const std::string& name : {path("pipe"), std::string("/dev/zero")}) {
+      const auto opened = files_.open(name, mode);
+      ASSERT_FALSE(opened.ok()) << name;
+      EXPECT_EQ(opened.error().code(), Code::kCorruption);
+      EXPECT_TRUE(opened.error().message().starts_with(name + ": "));
+    }
+  }
+  EXPECT_EQ(files_.open(path("folder"), OpenMode::kRead).error().code(), Code::kCorruption);
+  EXPECT_EQ(files_.lock(path("pipe")).error().code(), Code::kCorruption);
+  const auto held = files_.lock(path("folder"));
+  EXPECT_TRUE(held.ok());
+  EXPECT_EQ(files_.lock(path("folder")).error().code(), Code::kConflict);
+  make("target", "target");
+  std::filesystem::create_symlink(path("target"), path("link"));
+  EXPECT_EQ(*read_file(files_, path("link"), 100), "target");
 }
 
 TEST_F(PosixFilesTest, ShortWritesAreContinuedUntilTheyFail) {
@@ -91,7 +120,7 @@ TEST_F(PosixFilesTest, ShortWritesAreContinuedUntilTheyFail) {
   const Status status = file->write(0, as_bytes(std::string(10000, 'x')));
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   (void)std::signal(SIGXFSZ, handler);
-  EXPECT_EQ(status.code(), Code::kIo);
+  EXPECT_EQ(status.code(), Code::kNoSpace);
   EXPECT_EQ(*file->size(), 4096u);
 }
 

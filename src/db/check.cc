@@ -246,7 +246,7 @@ Result<CheckReport> check_database(FileSystem& files, const CheckOptions& option
   if (!files.exists(options.dir + "/system/wal")) {
     return Status(Code::kNotFound, "'" + options.dir + "' is not a data folder of FerresDB");
   }
-  Result<std::unique_ptr<FileLock>> lock = files.lock(options.dir + "/LOCK");
+  Result<std::unique_ptr<FileLock>> lock = files.lock(options.dir);
   if (!lock.ok()) {
     if (lock.error().code() != Code::kConflict) return std::move(lock).error();
     return Status(Code::kConflict, "the data folder '" + options.dir +

@@ -35,7 +35,7 @@ Status DatabaseImpl::start() {
   FileSystem& files = *env_.files;
   TRY(files.make_dirs(options_.dir + "/collections"));
   TRY(files.make_dirs(options_.dir + "/dropped"));
-  TRY_ASSIGN(lock_, files.lock(options_.dir + "/LOCK"));
+  TRY_ASSIGN(lock_, files.lock(options_.dir));
   space_.look(0);
   std::vector<CollectionConfig> configs;
   {
