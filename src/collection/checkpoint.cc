@@ -71,6 +71,9 @@ void CollectionImpl::write_checkpoint(Manifest manifest) {
   result->status = partitions_->write_checkpoint(manifest);
   if (result->status.ok())
     result->status = write_manifest(*env_.files, manifest_dir_of(dir_), manifest);
+  // What is said of a file is not to be read as said of the collection.
+  if (result->status.code() == Code::kNotFound || result->status.code() == Code::kForbidden)
+    result->status = Status(Code::kIo, std::string(result->status.message()));
   result->manifest = std::move(manifest);
   {
     const MutexLock lock(mutex_);

@@ -340,6 +340,11 @@ Result<std::vector<StoreManifest>> Partition::write_checkpoint() {
   return std::vector<StoreManifest>{std::move(points), std::move(index)};
 }
 
+void Partition::discard_checkpoint() {
+  derived_.load()->store->discard_checkpoint();
+  points_->discard_checkpoint();
+}
+
 void Partition::commit_checkpoint(const std::vector<StoreManifest>& stores) {
   for (const StoreManifest& store : stores) {
     if (store.family == place_.folder + std::string(kIndex)) next_index_file_ = store.next_file;

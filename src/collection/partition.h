@@ -146,6 +146,8 @@ class Partition {
   Status begin_checkpoint(bool tidy = true);
   /// Any thread: writes both stores.
   Result<std::vector<StoreManifest>> write_checkpoint();
+  /// The same thread, when no manifest will list what was written: removes it.
+  void discard_checkpoint();
   void commit_checkpoint(const std::vector<StoreManifest>& stores);
   void abort_checkpoint();
 

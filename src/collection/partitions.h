@@ -156,6 +156,7 @@ class Partitions {
   Result<uint64_t> remove_namespace(std::string_view ns, const LogRecord& record);
   void touch(Part& part, Partition& partition, const LogRecord& record);
   static void count(Part& part, const Partition& partition);
+  Status write_parts(Manifest& manifest);
   Result<std::unique_ptr<Partition>> open_stores(
       const Part& part, const std::shared_ptr<const Part::Stores>& stores) const;
 

@@ -36,6 +36,15 @@ Status Partitions::begin_checkpoint(bool tidy) {
 }
 
 Status Partitions::write_checkpoint(Manifest& manifest) {
+  Status status = write_parts(manifest);
+  if (status.ok()) return status;
+  // Room that the next attempt needs.
+  for (const Captured& captured : captured_)
+    if (captured.changed) captured.part->partition.load()->discard_checkpoint();
+  return status;
+}
+
+Status Partitions::write_parts(Manifest& manifest) {
   manifest.isolated = isolated();
   for (Captured& captured : captured_) {
     const Part& part = *captured.part;

@@ -38,7 +38,9 @@ Result<LogMoment> CollectionImpl::find_lsn(Lsn lsn, const HistoryInfo& history) 
     return Status(Code::kNotFound, "the history of collection '" + config_.name +
                                        "' begins with LSN " + std::to_string(history.oldest.lsn));
   }
-  LogMoment moment{lsn, 0};
+  LogMoment moment{lsn, lsn == history.newest.lsn ? history.newest.unix_micros : 0};
+  for (const HistoryInfo::Moment& checkpoint : history.checkpoints)
+    if (checkpoint.lsn == lsn) moment.unix_micros = checkpoint.unix_micros;
   if (lsn == 0) return moment;
   // Only for its time, which the log may not have any more.
   const Status read = read_log(*env_.files, log_dir_of(dir_), lsn, lsn,

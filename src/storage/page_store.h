@@ -86,6 +86,8 @@ class PageStore {
   /// Any one thread, beside the lane: writes and syncs the changed pages (no file when nothing
   /// changed) and returns the store's manifest as of begin_checkpoint().
   Result<StoreManifest> write_checkpoint();
+  /// The same thread, when no manifest will list it: removes the file that was written or begun.
+  void discard_checkpoint();
   /// Lane: the manifest was published / the checkpoint failed and its pages are changed again.
   void commit_checkpoint();
   void abort_checkpoint();

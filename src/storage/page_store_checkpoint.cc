@@ -161,6 +161,13 @@ Result<StoreManifest> PageStore::write_checkpoint() {
   return manifest;
 }
 
+void PageStore::discard_checkpoint() {
+  const uint64_t number = state_->checkpoint->number();
+  // What cannot be removed is a leftover, which the next checkpoint's clean-up finds.
+  if (number != 0)
+    state_->disk->remove(state_->path_of(page_file_name(state_->family, number))).ignore();
+}
+
 void PageStore::commit_checkpoint() {
   const std::unique_ptr<Checkpoint> done = std::move(state_->checkpoint);
   const std::vector<uint32_t> leaving = std::exchange(state_->leaving, {});
