@@ -59,7 +59,7 @@ void backup(Context& context, Call& call, const Reply& reply) {
 void list_backups(Context& context, Call&, const Reply& reply) {
   const auto store = open_backup_store(context, 3);
   if (!store.ok()) return reply(not_configured_answer(store.error()));
-  context.long_requests.submit([store = *store, reply] {
+  context.store_requests.submit([store = *store, reply] {
     const auto entries = list_backups(*store.objects);
     if (!entries.ok()) return reply(store_error_answer(entries.error(), "s3_failed"));
     JsonWriter json;

@@ -34,7 +34,7 @@ void run_alone(Context& context, BackupWork work, const Reply& reply) {
                "a backup is being made or restored already: GET /api/v1/admin/tasks tells how far "
                "it is")));
   }
-  context.long_requests.submit([&context, work = std::move(work), reply] {
+  context.store_requests.submit([&context, work = std::move(work), reply] {
     const Result<uint64_t> begun = context.tasks.begin(work.kind, work.about, 1);
     if (!begun.ok()) {
       context.backing_up = false;

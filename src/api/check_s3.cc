@@ -30,7 +30,7 @@ Answer answer_of(int status, std::string_view message) {
 void test_s3(Context& context, Call&, const Reply& reply) {
   const auto store = open_backup_store(context, 2);
   if (!store.ok()) return reply(answer_of(400, store.error().message()));
-  context.long_requests.submit([store = *store, reply] {
+  context.store_requests.submit([store = *store, reply] {
     const Status status = try_out(*store.objects);
     reply(status.ok()
               ? answer_of(200, "the bucket '" + store.target.bucket + "' can be written and read")

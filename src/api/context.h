@@ -25,6 +25,8 @@ struct Context {
   /// For what would keep a connection's thread busy. Its tasks may wait for the database's work,
   /// which runs elsewhere.
   Executor& long_requests;
+  /// The same for what waits for the object store, which may be silent for long.
+  Executor& store_requests;
   std::string version;
   std::string data_dir;
   std::string address;  // "host:port" as clients see this node

@@ -30,7 +30,7 @@ class ApiTest : public testing::Test {
     EXPECT_TRUE(db.ok()) << (db.ok() ? "" : db.error().message());
     db_ = *std::move(db);
     context_ =
-        std::make_unique<Context>(*db_, clock_, files_, executor_, "test", "data", "127.0.0.1:1");
+        std::make_unique<Context>(*db_, clock_, files_, executor_, executor_, "test", "data", "127.0.0.1:1");
   }
 
   static const Operation& operation(std::string_view name) {

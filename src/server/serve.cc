@@ -19,7 +19,9 @@ namespace ferres {
 namespace {
 
 constexpr uint64_t kMicrosPerSecond = 1000000;
-constexpr size_t kLongRequests = 2;  // served at once; more of them wait
+// Served at once; more of them wait.
+constexpr size_t kLongRequests = 2;
+constexpr size_t kStoreRequests = 4;
 
 struct Listening {
   std::string host;
@@ -141,12 +143,14 @@ Status serve(const Settings& settings) {
                                 .commit_clock = &commit_clock};
   // Long requests wait for tasks of the executor, so none of its own threads may carry them.
   std::unique_ptr<Executor> long_requests = make_thread_pool(kLongRequests);
+  std::unique_ptr<Executor> store_requests = make_thread_pool(kStoreRequests);
   const uint64_t started = system_clock().monotonic_nanos();
   TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings));
   Context context{.db = *db,
                   .clock = system_clock(),
                   .files = posix_files(),
                   .long_requests = *long_requests,
+                  .store_requests = *store_requests,
                   .version = std::string(kVersion),
                   .data_dir = settings.storage_path,
                   .address = listening.host + ":" + std::to_string(settings.port),
@@ -172,6 +176,7 @@ Status serve(const Settings& settings) {
   if (!drained) log_warning("requests_cut", {{"after_seconds", settings.drain_seconds_max}});
   const Status closed = db->close();  // before the server: late replies still have their threads
   long_requests.reset();              // waits for those that run, which the close cut short
+  store_requests.reset();
   log_info("stopped", {{"clean", closed.ok()}});
   return closed.clone();
 }

@@ -2,11 +2,13 @@
 # Backups to a real S3 server and back: the same points, on connections that break, from a server that
 # dies in between, with wrong keys, from damaged objects, by HTTP and by the command line.
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -250,6 +252,30 @@ class Backup(unittest.TestCase):
         env.update(AWS_SHARED_CREDENTIALS_FILE=str(shared), AWS_PROFILE="x")
         server = self.server("first", env=env)
         self.assertTrue(self.call(server, "POST", "/admin/settings/test-s3")["ok"])
+
+    def test_a_silent_store_keeps_nobody_else_waiting(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            env = self.s3.settings(port=silent.getsockname()[1])
+            server = self.server("first", env=env)
+            self.fill(server, "docs", 0, 10)
+            waiting = [threading.Thread(target=self.ask_in_vain, args=(server, method, path))
+                       for method, path in (("GET", "/admin/backups"),
+                                            ("POST", "/admin/settings/test-s3"))]
+            for thread in waiting:
+                thread.start()
+            connections = [silent.accept()[0] for _ in waiting]  # both have asked
+            self.assertTrue(self.call(server, "POST", "/admin/checkpoint", {})["ok"])
+            self.call(server, "POST", "/save")
+            self.assertTrue(all(thread.is_alive() for thread in waiting))
+            self.assertEqual(server.stop(), 0)
+            for connection in connections:
+                connection.close()
+        for thread in waiting:
+            thread.join()
+
+    def ask_in_vain(self, server, method, path):
+        with contextlib.suppress(OSError), server.client(timeout=300) as client:
+            client.request(method, "/api/v1" + path)
 
     def test_connections_that_break_on_both_ways(self):
         up = self.proxy([(n * MIB, lambda: "cut") for n in (2, 9, 17, 21)])
