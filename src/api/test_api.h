@@ -29,8 +29,8 @@ class ApiTest : public testing::Test {
     Result<std::shared_ptr<Database>> db = Database::open(environment, options);
     EXPECT_TRUE(db.ok()) << (db.ok() ? "" : db.error().message());
     db_ = *std::move(db);
-    context_ =
-        std::make_unique<Context>(*db_, clock_, files_, executor_, executor_, "test", "data", "127.0.0.1:1");
+    context_ = std::make_unique<Context>(*db_, clock_, files_, executor_, executor_, "test", "data",
+                                         "127.0.0.1:1");
   }
 
   static const Operation& operation(std::string_view name) {

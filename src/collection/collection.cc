@@ -188,6 +188,27 @@ Result<OpenedCheckpoint> CollectionImpl::open_and_replay() {
   }
 }
 
+/// Into the form that the options ask for; where there is no room for that, the next start tries
+/// again.
+Status CollectionImpl::convert_if_asked(std::shared_ptr<Partitions>& partitions) {
+  if (partitions->isolated() == options_.isolate_namespaces) return {};
+  auto converted = convert(state_source(), *partitions);
+  if (!converted.ok()) {
+    if (converted.error().code() != Code::kNoSpace) return std::move(converted).error();
+    log_error("namespaces.not_converted", {{"collection", config_.name},
+                                           {"isolated", partitions->isolated()},
+                                           {"reason", std::string(converted.error().message())}});
+    TRY_ASSIGN(const std::vector<Lsn> listed, list_manifests(*env_.files, manifest_dir_of(dir_)));
+    return collect_checkpoint_garbage(*env_.files, manifest_dir_of(dir_), dir_, listed);
+  }
+  partitions = *std::move(converted);
+  converted_ = true;
+  unsaved_work_ = true;
+  const MutexLock lock(mutex_);
+  if (options_.background) ++checkpoints_wanted_;
+  return {};
+}
+
 Status CollectionImpl::recover() {
   TRY(env_.files->make_dirs(manifest_dir_of(dir_)));
   TRY_ASSIGN(OpenedCheckpoint checkpoint, open_and_replay());
@@ -202,13 +223,7 @@ Status CollectionImpl::recover() {
     checkpoint.partitions = std::move(state.partitions);
   }
   checkpoint.partitions->publish(last);
-  if (checkpoint.partitions->isolated() != options_.isolate_namespaces) {
-    TRY_ASSIGN(checkpoint.partitions, convert(state_source(), *checkpoint.partitions));
-    converted_ = true;
-    unsaved_work_ = true;
-    const MutexLock lock(mutex_);
-    if (options_.background) ++checkpoints_wanted_;
-  }
+  if (options_.convert_namespaces) TRY(convert_if_asked(checkpoint.partitions));
   checkpoint_lsn_ = checkpoint.lsn;
   put_in_force(std::move(checkpoint.partitions));
   env_.commit_clock->advance_past(

@@ -236,6 +236,7 @@ struct CollectionOptions {
   /// Each namespace gets page files of its own, which are opened when they are needed. Collections
   /// that are kept in another way are converted when they are opened.
   bool isolate_namespaces = false;
+  bool convert_namespaces = true;  // false: they stay as they are
   /// About so many of them are open at once.
   size_t open_partitions_max = 256;
   /// A collection with fewer slots is not worth shrinking when most of its points are gone.

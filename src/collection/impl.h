@@ -53,6 +53,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status check_beginning(Lsn checkpoint_lsn) const;
   Status replay(const OpenedCheckpoint& checkpoint, bool* opened_late);
   Result<OpenedCheckpoint> open_and_replay();
+  Status convert_if_asked(std::shared_ptr<Partitions>& partitions);
   Status recover();
 
   const CollectionConfig& config() const override { return *newest_config_.load(); }

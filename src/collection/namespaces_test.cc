@@ -321,6 +321,57 @@ TEST_F(Namespaces, WhatWasConvertedIsNoGarbageBeforeACheckpointListsIt) {
   EXPECT_EQ(count(), 15u);
 }
 
+class NamespacesOnAFullDisk : public CollectionFixture {
+ protected:
+  NamespacesOnAFullDisk() : CollectionFixture(kDim, Disk::kSimulated) {}
+};
+
+// The collection serves on as it is, and what was half made does not fill the disk.
+TEST_F(NamespacesOnAFullDisk, AreNotConverted) {
+  for (const bool isolate : {true, false}) {
+    options_.isolate_namespaces = !isolate;
+    open();
+    UpsertRequest request;
+    for (int i = 0; i < 2000; ++i) {
+      const std::string number = std::to_string(i);
+      request.points.push_back(
+          {number, number.substr(0, 1), std::vector<float>(kDim, 1), "{}", {}});
+    }
+    if (isolate) {
+      ASSERT_TRUE(collection_->upsert(request).ok());
+    }
+    close(true);
+    const uint64_t used = simulated_.used_bytes();
+    simulated_.set_capacity(used + (200 << 10));
+    options_.isolate_namespaces = isolate;
+    open();
+    EXPECT_EQ(count(), 2000u);
+    EXPECT_EQ(count("7"), 111u);
+    EXPECT_TRUE(collection_->get("77", "7").ok());
+    EXPECT_LE(simulated_.used_bytes(), used + (16 << 10));
+    simulated_.set_capacity(~uint64_t{0});
+    request.points.resize(1);
+    EXPECT_TRUE(collection_->upsert(request).ok());
+    EXPECT_TRUE(collection_->restore({.unix_micros = {}, .lsn = 1, .ns = "1"}, nullptr).ok());
+    EXPECT_EQ(count("1"), 1111u);
+    reopen(true);
+    EXPECT_EQ(collection_->stats().open_partitions, isolate ? 0u : 1u);
+    EXPECT_EQ(count("1"), 1111u);
+  }
+}
+
+TEST_F(Namespaces, AKeptFormIsNotConverted) {
+  open();
+  put_tenants(2, 5);
+  close(true);
+  options_.isolate_namespaces = false;
+  options_.convert_namespaces = false;
+  open();
+  EXPECT_EQ(count("tenant 1"), 5u);
+  EXPECT_EQ(folders().size(), 2u);
+  EXPECT_EQ(whole_files(), 0u);
+}
+
 TEST_F(Namespaces, AreListedWithTheirPoints) {
   for (const bool isolate : {true, false}) {
     options_.isolate_namespaces = isolate;

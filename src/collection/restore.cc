@@ -17,7 +17,8 @@ StateSource CollectionImpl::state_source(const RestoreProgress& progress) const 
   source.dir = dir_;
   source.config = config();
   source.payload_bytes_max = options_.payload_bytes_max;
-  source.isolated = options_.isolate_namespaces;
+  const std::shared_ptr<Partitions> now = newest();  // null before the start is done
+  source.isolated = now == nullptr ? options_.isolate_namespaces : now->isolated();
   source.progress = [this, progress](uint64_t done, uint64_t total) -> Status {
     {
       const MutexLock lock(mutex_);

@@ -85,7 +85,7 @@ Status with_database(const Settings& settings,
                                 .executor = executor.get(),
                                 .clock = &system_clock(),
                                 .commit_clock = &commit_clock};
-  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings));
+  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings, false));
   Status done = work(*db, *store);
   const Status closed = db->close();
   return done.ok() ? closed.clone() : std::move(done);

@@ -106,8 +106,10 @@ void wait_for_signal() {
 }  // namespace
 
 Result<std::shared_ptr<Database>> open_database(const Environment& environment,
-                                                const Settings& settings) {
-  Result<std::shared_ptr<Database>> db = Database::open(environment, database_options(settings));
+                                                const Settings& settings, bool convert) {
+  DatabaseOptions options = database_options(settings);
+  options.collection.convert_namespaces = convert;
+  Result<std::shared_ptr<Database>> db = Database::open(environment, options);
   if (db.ok()) return db;
   const std::string folder = "the data folder '" + settings.storage_path + "'";
   if (db.error().code() == Code::kConflict) {
@@ -145,7 +147,7 @@ Status serve(const Settings& settings) {
   std::unique_ptr<Executor> long_requests = make_thread_pool(kLongRequests);
   std::unique_ptr<Executor> store_requests = make_thread_pool(kStoreRequests);
   const uint64_t started = system_clock().monotonic_nanos();
-  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings));
+  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings, true));
   Context context{.db = *db,
                   .clock = system_clock(),
                   .files = posix_files(),

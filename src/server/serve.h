@@ -16,8 +16,9 @@ inline constexpr std::string_view kVersion = FERRES_VERSION;
 Status serve(const Settings& settings);
 
 /// The database in the data folder, with what to do in the errors that a person can mend.
+/// `convert`: collections get the form that namespace_physical_isolation says.
 Result<std::shared_ptr<Database>> open_database(const Environment& environment,
-                                                const Settings& settings);
+                                                const Settings& settings, bool convert);
 S3Settings s3_settings(const Settings& settings);
 
 }  // namespace ferres
