@@ -219,7 +219,9 @@ Status CollectionImpl::recover() {
                                          std::to_string(checkpoint.lsn));
   }
   if (restored_lsn_ != 0) {
-    TRY_ASSIGN(State state, state_at(state_source(), last));
+    StateSource source = state_source();
+    source.checked = true;  // as when it was restored, which passed over what is damaged
+    TRY_ASSIGN(State state, state_at(source, last));
     checkpoint.partitions = std::move(state.partitions);
   }
   checkpoint.partitions->publish(last);

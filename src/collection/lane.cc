@@ -175,7 +175,9 @@ Status CollectionImpl::recover_log() {
   });
   partitions_->seal_dying();
   if (status.ok() && restored) {
-    TRY_ASSIGN(State state, state_at(state_source(), log_->last_lsn()));
+    StateSource source = state_source();
+    source.checked = true;
+    TRY_ASSIGN(State state, state_at(source, log_->last_lsn()));
     put_in_force(std::move(state.partitions));
   }
   return status;
