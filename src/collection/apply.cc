@@ -196,9 +196,21 @@ size_t Partition::reclaim(size_t max) {
     heap_->free(view.record(slot));
     slots_->release(slot);
     dying_count_.fetch_sub(1, std::memory_order_relaxed);
+    reclaimed_.fetch_add(1, std::memory_order_relaxed);
     ++freed;
   }
   return done + freed;
+}
+
+void Partition::erase_reclaimed() {
+  heap_->erase_free();
+  const SlotTable::View view = slots_->view();
+  for (Slot slot = 0; slot < slots_given(); ++slot) {
+    if (view.used(slot)) continue;
+    vectors_->erase(slot);
+    for (Derived* const derived : views_of(slot))
+      if (derived != nullptr) derived->index->erase(slot);
+  }
 }
 
 /// The sample is spread over the tail, which holds all points there are when a graph begins.

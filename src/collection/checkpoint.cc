@@ -45,7 +45,12 @@ void CollectionImpl::begin_checkpoint() {
   last_checkpoint_micros_ = env_.clock->unix_micros();
   unsaved_work_ = false;
   being_saved_ = unsaved_bytes();
-  if (Status status = partitions_->begin_checkpoint(no_space().ok()); !status.ok()) {
+  Tidy tidy = no_space().ok() ? Tidy::kMostlyGarbage : Tidy::kNone;
+  if (erasing_.exchange(false) && !partitions_->isolated()) {
+    partitions_->open_parts().front()->partition.load()->erase_reclaimed();
+    tidy = Tidy::kAll;
+  }
+  if (Status status = partitions_->begin_checkpoint(tidy); !status.ok()) {
     unsaved_work_ = true;
     being_saved_ = 0;
     const MutexLock lock(mutex_);

@@ -321,8 +321,8 @@ class Collection {
   virtual Result<PinnedCheckpoint> pin_checkpoint() = 0;
   /// Removes history that retention_days no longer covers.
   virtual Status trim() = 0;
-  /// Removes all history, and waits: nothing from before now can be restored. kConflict while it is
-  /// being read.
+  /// Removes all history, and waits: nothing from before now can be restored, and what was deleted
+  /// is in no file any more. Writes all pages anew. kConflict while the history is being read.
   virtual Status forget() = 0;
   /// Removes the points whose time to live is over, by expire records; they are hidden already.
   virtual void sweep_expired() = 0;

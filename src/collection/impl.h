@@ -224,6 +224,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status list_checkpoints();
   Status trim_history();
   void trim_if_wanted();
+  Status wait_for_reclaim();
   void forget_if_wanted();
   std::vector<Lsn> checkpoints_to_keep() const;
   void count_history();
@@ -252,6 +253,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   QuerySample query_sample_;
   std::atomic<bool> calibrating_{false};
   std::atomic<bool> restoring_{false};
+  std::atomic<bool> erasing_{false};  // the next checkpoint leaves nothing of what is gone
   std::atomic<bool> failed_{false};
   mutable Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);

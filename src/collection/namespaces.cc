@@ -54,7 +54,35 @@ void CollectionImpl::drop_namespace(const std::string& ns, DeleteCallback done) 
   enqueue(std::move(write));
 }
 
+/// Until what was deleted by now is reclaimed, which waits for the readers that may still see it.
+/// Not isolated.
+Status CollectionImpl::wait_for_reclaim() {
+  const Partition* whole = nullptr;
+  uint64_t target = 0;
+  const auto reached = [&]() -> bool {
+    const std::shared_ptr<Partitions> partitions = newest();
+    const EpochGuard guard;
+    const Partition* const now = partitions->whole().partition.load();
+    if (whole == nullptr) {
+      whole = now;
+      target = now->reclaimed_points() + now->dying_points();
+    }
+    return now != whole || now->reclaimed_points() >= target;  // another has none of the dead
+  };
+  while (!reached()) {
+    TRY(failure());
+    wake();
+    if (env_.executor->run_one()) continue;
+    const MutexLock lock(mutex_);
+    if (closing_) return why_closing();
+    changed_.wait_for(mutex_, 1000);
+  }
+  return {};
+}
+
 Status CollectionImpl::forget() {
+  if (!newest()->isolated()) TRY(wait_for_reclaim());
+  erasing_ = true;
   TRY(checkpoint());
   Waiter<bool> waiter(*env_.executor);
   {

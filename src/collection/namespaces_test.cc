@@ -1,5 +1,6 @@
 // Namespaces with page files of their own: which are open, what is left of those that go, and
 // bringing a collection from one form into the other. What they answer, the sim tests compare.
+#include <filesystem>
 #include <set>
 
 #include "base/random.h"
@@ -286,6 +287,8 @@ TEST_F(Namespaces, ARestoreDoesNotTakeADamagedOneOver) {
           collection_->restore({.unix_micros = {}, .lsn = newest, .ns = alone}, nullptr);
       ASSERT_TRUE(restored.ok()) << restored.error().message();
       EXPECT_EQ(count("b"), 5u);
+      reopen(false);  // before a checkpoint holds it
+      EXPECT_EQ(count("b"), 5u);
       reopen(true);
       EXPECT_EQ(count("b"), 5u);
       // Without the log there is nothing to make it from: refused, and the others stay.
@@ -319,6 +322,43 @@ TEST_F(Namespaces, WhatWasConvertedIsNoGarbageBeforeACheckpointListsIt) {
   executor_->run_all();
   EXPECT_EQ(count("tenant 3"), 3u);
   EXPECT_EQ(count(), 15u);
+}
+
+// With its text and its vectors: not in a page that was written again, nor in one that
+// was not.
+TEST_F(Namespaces, APurgedOneIsInNoFile) {
+  options_.isolate_namespaces = false;
+  options_.flat_points_max = 1'000'000;
+  open();
+  const std::vector<float> secret(kDim, 1234.5f);
+  const auto put_text = [&](const std::string& ns, int points, const std::vector<float>& vector) {
+    UpsertRequest request;
+    for (int i = 0; i < points; ++i) {
+      request.points.push_back({ns + std::to_string(i), ns, vector, R"({"t":")" + ns + "\"}", {}});
+    }
+    ASSERT_TRUE(collection_->upsert(std::move(request)).ok());
+  };
+  put_text("stays", 20'000, std::vector<float>(kDim, 1));
+  put_text("SECRET", 500, secret);
+  put_text("later", 1000, std::vector<float>(kDim, 2));
+  ASSERT_TRUE(collection_->checkpoint().ok());
+  ASSERT_TRUE(collection_->drop_namespace("SECRET").ok());
+  put_text("s", 3, std::vector<float>(kDim, 3));  // in blocks that were longer
+  ASSERT_TRUE(collection_->forget().ok());
+  const std::string row(as_text(std::as_bytes(std::span(secret))));
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_)) {
+    if (!entry.is_regular_file()) continue;
+    const std::string content = *read_file(files_, entry.path().string(), 1 << 30);
+    EXPECT_EQ(content.find("SECRET"), std::string::npos) << entry.path();
+    EXPECT_EQ(content.find(row), std::string::npos) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 4u);
+  EXPECT_EQ(count(), 21'003u);
+  reopen(false);
+  EXPECT_EQ(count("later"), 1000u);
+  EXPECT_EQ(count("SECRET"), 0u);
 }
 
 class NamespacesOnAFullDisk : public CollectionFixture {

@@ -325,7 +325,7 @@ Status Partition::save_headers() {
   return save(*derived.header_arena, index);
 }
 
-Status Partition::begin_checkpoint(bool tidy) {
+Status Partition::begin_checkpoint(Tidy tidy) {
   TRY(save_headers());
   points_->begin_checkpoint(tidy);
   derived_.load()->store->begin_checkpoint(tidy);

@@ -95,6 +95,8 @@ class Partition {
   Result<uint64_t> points_at(uint64_t now_micros) const;
   uint64_t ttl_points() const { return ttl_points_.load(std::memory_order_relaxed); }
   uint64_t dying_points() const { return dying_count_.load(std::memory_order_relaxed); }
+  /// Since it was opened.
+  uint64_t reclaimed_points() const { return reclaimed_.load(std::memory_order_relaxed); }
   uint64_t last_write_micros() const { return last_write_.load(std::memory_order_relaxed); }
   /// No point is over before, as far as it is known: 0 until the first look.
   uint64_t expiry_micros() const { return expiry_.load(std::memory_order_relaxed); }
@@ -139,11 +141,13 @@ class Partition {
   /// Unlinks up to max dead points that no reader can see any more, and frees up to max that were
   /// unlinked before. Returns how many steps it did.
   size_t reclaim(size_t max);
+  /// Overwrites what is left of points that were reclaimed: ids, metadata, vectors and codes.
+  void erase_reclaimed();
   /// Plans up to max tail slots in parallel and links them. Returns how many left the tail.
   Result<size_t> link(size_t max, Executor& executor);
 
   /// Saves what is kept in memory into the stores, and freezes both for a checkpoint.
-  Status begin_checkpoint(bool tidy = true);
+  Status begin_checkpoint(Tidy tidy = Tidy::kMostlyGarbage);
   /// Any thread: writes both stores.
   Result<std::vector<StoreManifest>> write_checkpoint();
   /// The same thread, when no manifest will list what was written: removes it.
@@ -231,6 +235,7 @@ class Partition {
   std::atomic<uint64_t> live_{0};
   std::atomic<uint64_t> ttl_points_{0};
   std::atomic<uint64_t> dying_count_{0};
+  std::atomic<uint64_t> reclaimed_{0};
   std::atomic<uint64_t> last_write_{0};
   mutable std::atomic<uint64_t> expiry_{0};
   Lsn complete_from_ = 0;

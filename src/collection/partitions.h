@@ -129,8 +129,8 @@ class Partitions {
   /// are open; no checkpoint runs.
   void close_some(size_t keep);
 
-  /// Freezes what changed for a checkpoint; `tidy`: see PageStore.
-  Status begin_checkpoint(bool tidy = true);
+  /// Freezes what changed for a checkpoint.
+  Status begin_checkpoint(Tidy tidy = Tidy::kMostlyGarbage);
   /// Any thread: writes it, and says in the manifest what all parts consist of.
   Status write_checkpoint(Manifest& manifest);
   void commit_checkpoint();

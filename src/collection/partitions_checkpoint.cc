@@ -4,7 +4,7 @@
 
 namespace ferres {
 
-Status Partitions::begin_checkpoint(bool tidy) {
+Status Partitions::begin_checkpoint(Tidy tidy) {
   captured_.clear();
   for (const std::shared_ptr<Part>& part : all()) {
     Partition* const partition = part->partition.load();

@@ -140,6 +140,7 @@ Result<uint64_t> RecordHeap::write(const Record& record) {
   const uint32_t size_class = class_of(packed.size());
   CHECK(size_class < kClasses);
   TRY_ASSIGN(const uint64_t offset, take_block(size_class));
+  packed.resize(Classes::bytes(size_class));  // nothing stays of a longer record before it
   std::memcpy(arena_->mutate(offset, packed.size()), packed.data(), packed.size());
   return offset;
 }
@@ -152,6 +153,22 @@ void RecordHeap::free(uint64_t offset) {
   store_u64(arena_->mutate(offset, sizeof(uint64_t)), header_.free[size_class]);
   header_.free[size_class] = offset;
   header_.free_bytes += Classes::bytes(size_class);
+}
+
+void RecordHeap::erase_free() {
+  for (uint32_t size_class = 0; size_class < kClasses; ++size_class) {
+    const uint64_t bytes = Classes::bytes(size_class);
+    for (uint64_t offset = header_.free[size_class]; offset != 0;) {
+      if (!arena_->verify(offset, sizeof(uint64_t)).ok()) break;  // the scrub reports it
+      const uint64_t next = load_u64(arena_->base() + offset);
+      if (next % kAlignment != 0 || next >= header_.end) break;
+      if (bytes > sizeof next) {
+        std::memset(arena_->mutate(offset + sizeof next, bytes - sizeof next), 0,
+                    bytes - sizeof next);
+      }
+      offset = next;
+    }
+  }
 }
 
 }  // namespace ferres

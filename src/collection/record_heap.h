@@ -51,6 +51,8 @@ class RecordHeap {
   /// Returns the record's offset, a multiple of kAlignment.
   Result<uint64_t> write(const Record& record);
   void free(uint64_t offset);
+  /// Overwrites what free blocks still hold.
+  void erase_free();
 
  private:
   Result<uint64_t> take_block(uint32_t size_class);

@@ -117,6 +117,8 @@ class ANNIndex {
   virtual Status add_point(Slot slot, std::span<const float> vector, Plan& plan) = 0;
   /// Unlinks a slot and repairs the graph around it. Nothing when it is not linked.
   virtual void remove_point(Slot slot) = 0;
+  /// Overwrites what is kept of the vector of a slot that was removed, once nobody reads it.
+  virtual void erase(Slot) {}
   virtual bool contains(Slot slot) const = 0;
   /// Checks that something leads to each of the next `slots` slots from *next on, and moves *next
   /// on: to 0 behind the last. Returns to how many points nothing leads.

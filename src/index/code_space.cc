@@ -223,8 +223,16 @@ class CodeSpace final : public Space {
                       sketches_->mutate(uint64_t{slot} * sketch_stride_, sketch_stride_));
     return {};
   }
+  void erase(Slot slot) override {
+    erase(*codes_, slot, stride_);
+    if (sketcher_ != nullptr) erase(*sketches_, slot, sketch_stride_);
+  }
 
  private:
+  static void erase(Arena& codes, Slot slot, uint32_t stride) {
+    if ((uint64_t{slot} + 1) * stride > codes.bytes()) return;
+    std::memset(codes.mutate(uint64_t{slot} * stride, stride), 0, stride);
+  }
   const std::byte* code(Slot slot) const { return codes_->range().base + uint64_t{slot} * stride_; }
   static void prefetch_lines(const Arena& arena, uint32_t stride, const Slot* slots, size_t count) {
     const std::byte* const base = arena.range().base;

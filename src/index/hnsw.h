@@ -41,6 +41,7 @@ class HnswIndex : public ANNIndex {
   Status train(std::span<const Slot> sample) override { return space_->train(sample); }
   Status add_point(Slot slot, std::span<const float> vector, Plan& plan) override;
   void remove_point(Slot slot) override;
+  void erase(Slot slot) override { space_->erase(slot); }
   bool contains(Slot slot) const override { return graph_->linked(slot); }
   uint64_t audit_some(Slot* next, uint32_t slots) const override;
   IndexStats audit() const override;

@@ -98,6 +98,8 @@ class Space {
   virtual Status train(std::span<const Slot> sample) = 0;
   /// Keeps the code of a slot, before it is linked. `query` was prepared from its vector.
   virtual Status put(Slot slot, const SpaceQuery& query) = 0;
+  /// Overwrites the code of a slot that nobody reads any more.
+  virtual void erase(Slot) {}
 };
 
 /// The full vectors. `lanes`: a few are asked for at a time, as a graph with lanes does.

@@ -188,6 +188,11 @@ Status VectorStore::copy(Slot slot, const VectorStore& other, Slot from) {
   return {};
 }
 
+void VectorStore::erase(Slot slot) {
+  if ((uint64_t{slot} + 1) * stride_ > rows_->bytes()) return;
+  std::memset(rows_->mutate(uint64_t{slot} * stride_, stride_), 0, stride_);
+}
+
 VectorView VectorStore::view() const {
   VectorView view;
   view.stride = stride_;

@@ -72,6 +72,9 @@ class VectorStore {
   /// Lane: what another store of the same dimension, metric and place keeps for its slot `from`.
   Status copy(Slot slot, const VectorStore& other, Slot from);
 
+  /// Lane: overwrites the vector of a slot that nobody reads any more.
+  void erase(Slot slot);
+
   VectorView view() const;
   PreparedQuery prepare(std::span<const float> query) const;
   /// The same in memory that the caller keeps.

@@ -65,6 +65,10 @@ struct ArenaSpec {
   Residency residency = Residency::kMemory;
 };
 
+/// Which pages that did not change a checkpoint writes again, so that older files can go. It takes
+/// room before it makes any.
+enum class Tidy : uint8_t { kNone, kMostlyGarbage, kAll };
+
 class PageStore {
  public:
   /// An empty store, or the one that the manifest describes. kCorruption when a file is missing,
@@ -80,9 +84,7 @@ class PageStore {
 
   // ---- checkpoints
   /// Lane: the content of all arenas as of now is the checkpoint's. One checkpoint at a time.
-  /// `tidy`: pages of files that are mostly garbage are written again, so that these can go. It
-  /// takes room before it makes any.
-  void begin_checkpoint(bool tidy = true);
+  void begin_checkpoint(Tidy tidy = Tidy::kMostlyGarbage);
   /// Any one thread, beside the lane: writes and syncs the changed pages (no file when nothing
   /// changed) and returns the store's manifest as of begin_checkpoint().
   Result<StoreManifest> write_checkpoint();

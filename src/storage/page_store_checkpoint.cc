@@ -31,13 +31,15 @@ class Plan {
   void subtract(const Placed& page) {
     if (page.file != 0) live_[index_of(page.file)] -= page.length;
   }
-  void choose_leaving(bool tidy) {
+  void choose_leaving(Tidy tidy) {
+    if (tidy == Tidy::kAll) return leaves_.assign(files_.size(), true);
+    const bool some = tidy == Tidy::kMostlyGarbage;
     std::vector<size_t> stay;
     for (size_t i = 0; i < files_.size(); ++i) {
-      leaves_[i] = (tidy && live_[i] * 2 < files_[i].page_bytes) || live_[i] == 0;
+      leaves_[i] = (some && live_[i] * 2 < files_[i].page_bytes) || live_[i] == 0;
       if (!leaves_[i]) stay.push_back(i);
     }
-    if (!tidy || stay.size() < kFilesMax) return;
+    if (!some || stay.size() < kFilesMax) return;
     std::sort(stay.begin(), stay.end(), [this](size_t a, size_t b) { return live_[a] < live_[b]; });
     for (size_t i = 0; i < stay.size() - kFilesMax + kFilesMerged; ++i)
       leaves_[stay[i]] = true;
@@ -102,7 +104,7 @@ void PageStore::State::take_pages(Arena& arena, const std::function<bool(const P
   a.changed_pages.store(0);
 }
 
-void PageStore::begin_checkpoint(bool tidy) {
+void PageStore::begin_checkpoint(Tidy tidy) {
   CHECK(state_->checkpoint == nullptr);
   state_->free_retired();
   Plan plan(state_->files);
@@ -123,7 +125,8 @@ void PageStore::begin_checkpoint(bool tidy) {
     if (worst == nullptr || a.runs > worst->state_->runs) worst = arena.get();
   }
   plan.choose_leaving(tidy);
-  const bool fragmented = tidy && runs > std::clamp(pages / kPagesARun, kRunsMin, kRunsMax);
+  const bool fragmented =
+      tidy == Tidy::kMostlyGarbage && runs > std::clamp(pages / kPagesARun, kRunsMin, kRunsMax);
   std::vector<Checkpoint::Source> sources;
   std::vector<Checkpoint::Page> chosen;
   for (const std::unique_ptr<Arena>& arena : state_->arenas) {
