@@ -10,15 +10,18 @@
 namespace ferres {
 namespace {
 
-/// What is purged cannot come back, of no namespace: a name that is not there is a mistake.
-Status check_there(Collection& collection, const std::string& ns) {
-  TRY_ASSIGN(const std::vector<NamespaceInfo> all, collection.namespaces());
-  const bool there =
-      std::any_of(all.begin(), all.end(), [&ns](const NamespaceInfo& one) { return one.ns == ns; });
-  if (there) return {};
-  return {Code::kNotFound, "the collection has no namespace '" + ns +
-                               "', and nothing was purged. retention_days 0 forgets the history of "
-                               "the whole collection"};
+/// What is purged cannot come back, of no namespace: a name that is not there is a mistake. None
+/// when it is there.
+std::optional<Answer> refusal(Collection& collection, const std::string& ns) {
+  const auto all = collection.namespaces();
+  if (!all.ok()) return error_answer(all.error());
+  const bool there = std::any_of(all->begin(), all->end(),
+                                 [&ns](const NamespaceInfo& one) { return one.ns == ns; });
+  if (there) return std::nullopt;
+  return error_answer(404, "namespace_not_found",
+                      "the collection has no namespace '" + ns +
+                          "', and nothing was purged. retention_days 0 forgets the history of the "
+                          "whole collection");
 }
 
 }  // namespace
@@ -35,11 +38,8 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
   const bool forget = purge != nullptr && *purge == "true";
   context.long_requests.submit(
       [collection = *std::move(collection), ns = call.item, forget, reply] {
-        if (const Status there = forget ? check_there(*collection, ns) : Status(); !there.ok()) {
-          return reply(there.code() == Code::kNotFound
-                           ? error_answer(404, "namespace_not_found", there.message())
-                           : error_answer(there));
-        }
+        if (auto refused = forget ? refusal(*collection, ns) : std::nullopt)
+          return reply(*std::move(refused));
         const auto dropped = collection->drop_namespace(ns);
         if (!dropped.ok()) return reply(error_answer(dropped.error()));
         if (forget) {

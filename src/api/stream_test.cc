@@ -224,6 +224,55 @@ TEST_F(ApiStreamTest, AnUnavailableCollectionIsNotSaidToBeSaved) {
   EXPECT_EQ(call("checkpoint", R"({"collection":"docs"})").status, 503);
 }
 
+TEST_F(ApiStreamTest, ACheckpointOfAllWritesWhatItCanAndNamesTheOthers) {
+  create();
+  ASSERT_TRUE(files_.remove("data/collections/docs/config.json").ok());
+  reopen();  // it cannot be opened
+  for (const char* name : {"failed", "whole"}) {
+    const std::string body = R"({"name":")" + std::string(name) + R"(","dimension":2,)";
+    const Answer made = call("create_collection", body + R"("distance":"Cosine"})");
+    ASSERT_EQ(made.status, 201) << made.body;
+  }
+  ASSERT_TRUE((*db_->find("failed"))->close(false).ok());
+  for (const char* name : {"docs", "failed"}) {
+    collection_ = name;
+    const Answer search = call("search", R"({"vector":[1,2],"limit":1})");
+    EXPECT_GE(search.status, 500) << search.body;
+    const Answer one = call("checkpoint", R"({"collection":")" + collection_ + "\"}");
+    EXPECT_EQ(one.status, search.status);
+    EXPECT_EQ(one.body, search.body);
+  }
+  const Answer all = call("checkpoint", "{}");
+  EXPECT_EQ(all.status, 200) << all.body;
+  EXPECT_EQ(at(all, "/ok"), "false");
+  EXPECT_EQ(at(all, "/collections"), R"([{"name":"whole","lsn":0}])");
+  EXPECT_NE(at(all, "/errors/0").find("docs: "), std::string::npos) << all.body;
+  EXPECT_NE(at(all, "/errors/1").find("failed: "), std::string::npos) << all.body;
+}
+
+TEST_F(ApiStreamTest, ACheckpointOfAllPassesOverWhatIsDroppedMeanwhile) {
+  for (const char* operation : {"checkpoint", "save"}) {
+    for (const char* name : {"a", "b"}) {
+      collection_ = name;
+      call("create_collection",
+           R"({"name":")" + std::string(name) + R"(","dimension":2,"distance":"Cosine"})");
+      ASSERT_EQ(call("upsert_points", R"({"points":[{"id":"a","vector":[1,2]}]})").status, 200);
+    }
+    // While a is being written.
+    bool dropped = false;
+    files_.on_operation([&](uint64_t) {
+      if (std::exchange(dropped, true)) return;
+      executor_.submit([this] { EXPECT_TRUE(db_->drop("b").ok()); });
+    });
+    const Answer all = call(operation, "{}");
+    files_.on_operation(nullptr);
+    EXPECT_TRUE(dropped);
+    EXPECT_FALSE(db_->find("b").ok());
+    EXPECT_EQ(all.status, 200) << all.body;
+    EXPECT_EQ(at(all, "/ok"), "true");
+  }
+}
+
 TEST_F(ApiStreamTest, AnImportIntoADroppedCollectionSaysSo) {
   create();
   auto importing = begin_import();

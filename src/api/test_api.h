@@ -33,6 +33,12 @@ class ApiTest : public testing::Test {
                                          "127.0.0.1:1");
   }
 
+  void reopen() {
+    EXPECT_TRUE(db_->close().ok());
+    db_.reset();
+    open();
+  }
+
   static const Operation& operation(std::string_view name) {
     for (const Operation& row : api_operations()) {
       if (row.name == name) return row;

@@ -24,11 +24,6 @@ Result<std::map<std::string, Slots>> slots_by_namespace(const Partition& partiti
   return found;
 }
 
-PartitionSetup setup_of(const StateSource& source) {
-  return {source.files, source.copy_dir.empty() ? source.dir : source.copy_dir, source.config,
-          source.payload_bytes_max};
-}
-
 }  // namespace
 
 Result<std::shared_ptr<Partitions>> convert(const StateSource& source, Partitions& from) {

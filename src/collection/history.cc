@@ -103,11 +103,6 @@ Status copy_page_files(const StateSource& source, const Manifest& manifest) {
   return {};
 }
 
-PartitionSetup setup_of(const StateSource& source) {
-  return {source.files, source.copy_dir.empty() ? source.dir : source.copy_dir, source.config,
-          source.payload_bytes_max};
-}
-
 /// Every page of the points that the state is for.
 Status check_points(const StateSource& source, const Manifest& manifest) {
   const std::string folder =
@@ -181,6 +176,11 @@ Status go(const StateSource& source, const Way& way, State& state) {
 }
 
 }  // namespace
+
+PartitionSetup setup_of(const StateSource& source) {
+  return {source.files, source.copy_dir.empty() ? source.dir : source.copy_dir, source.config,
+          source.payload_bytes_max};
+}
 
 Result<OpenedCheckpoint> open_newest_checkpoint(const StateSource& source) {
   TRY_ASSIGN(std::vector<Lsn> lsns, checkpoints_of(source));

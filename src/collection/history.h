@@ -48,6 +48,9 @@ struct StateSource {
   std::function<Status(uint64_t done, uint64_t total)> progress;
 };
 
+/// Of the partitions that a state gets.
+PartitionSetup setup_of(const StateSource& source);
+
 /// A state and how it came about.
 struct State {
   std::shared_ptr<Partitions> partitions;  // published at the LSN asked for
