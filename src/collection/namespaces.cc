@@ -110,6 +110,11 @@ void CollectionImpl::forget_if_wanted() {
     status = trim_history();
     forgetting_ = false;
   }
+  if (const auto part = partitions_->damaged(); status.ok() && part != nullptr) {
+    status = {Code::kConflict, "namespace '" + part->place.ns.value_or("") +
+                                   "' is damaged, and the history may hold its only points: "
+                                   "restore it alone, or drop it"};
+  }
   if (status.ok() && checkpoints_.size() > 1)
     status = {Code::kConflict, "the history is being read: try again when that is done"};
   for (const auto& done : wanted)

@@ -270,6 +270,40 @@ TEST_F(Namespaces, ADamagedOneIsMadeAnewFromTheLog) {
   }
 }
 
+// What makes it whole again is not removed, whatever retention_days says.
+TEST_F(Namespaces, TheHistoryOfADamagedOneStays) {
+  for (const bool restore : {true, false}) {
+    config_.retention_days = 3;
+    open();
+    put("a", 3);
+    put("b", 5);
+    const Lsn whole = collection_->stats().lsn;
+    close(true);
+    damage_points("b");
+    config_.retention_days = 0;
+    open();
+    ListRequest request;
+    request.ns = "b";
+    EXPECT_EQ(collection_->list(request).error().code(), Code::kCorruption);
+    for (int round = 4; round < 8; ++round) {
+      put("a", round);
+      ASSERT_TRUE(collection_->checkpoint().ok());
+    }
+    EXPECT_EQ(collection_->forget().code(), Code::kConflict);
+    if (restore) {
+      ASSERT_TRUE(collection_->restore({.unix_micros = {}, .lsn = whole, .ns = "b"}, nullptr).ok());
+    } else {
+      ASSERT_TRUE(collection_->drop_namespace("b").ok());
+    }
+    EXPECT_EQ(count("b"), restore ? 5u : 0u);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+    EXPECT_EQ(list_manifests(files_, dir_ + "/checkpoints")->size(), 1u);
+    EXPECT_EQ(count("a"), 7u);
+    close();
+    ASSERT_TRUE(files_.remove_tree(dir_).ok());
+  }
+}
+
 // Of the whole collection, and of a namespace whose damage nobody met yet.
 TEST_F(Namespaces, ARestoreDoesNotTakeADamagedOneOver) {
   for (const std::optional<std::string>& alone :

@@ -182,6 +182,13 @@ uint64_t Partitions::points() const {
   return points;
 }
 
+std::shared_ptr<Part> Partitions::damaged() const {
+  const MutexLock lock(mutex_);
+  const auto found = std::find_if(parts_.begin(), parts_.end(),
+                                  [](const auto& part) { return part->damaged.load(); });
+  return found == parts_.end() ? nullptr : *found;
+}
+
 void Partitions::insert(const std::shared_ptr<Part>& part) {
   const MutexLock lock(mutex_);
   part->listed = true;
@@ -223,7 +230,12 @@ Status Partitions::reach(Part& part) const {
   if (part.partition.load(std::memory_order_acquire) != nullptr) return {};
   const MutexLock lock(part.mutex);
   if (part.partition.load() != nullptr) return {};
-  TRY_ASSIGN(std::unique_ptr<Partition> partition, open_stores(part, part.stores));
+  auto opened = open_stores(part, part.stores);
+  if (!opened.ok()) {
+    if (opened.error().code() == Code::kCorruption) part.damaged = true;
+    return std::move(opened).error();
+  }
+  std::unique_ptr<Partition> partition = *std::move(opened);
   part.used.store(uses_.fetch_add(1) + 1, std::memory_order_relaxed);
   const MutexLock list(mutex_);
   part.partition.store(partition.release(), std::memory_order_release);

@@ -48,7 +48,8 @@ struct Part {
   Mutex mutex;                                             // while it is opened or closed
   std::shared_ptr<const Stores> stores GUARDED_BY(mutex);  // of the newest checkpoint; null: none
 
-  std::atomic<bool> listed{false};  // among the collection's, under whose mutex it changes
+  std::atomic<bool> damaged{false};  // it could not be opened: its points may be in older files
+  std::atomic<bool> listed{false};   // among the collection's, under whose mutex it changes
 
   // the lane only
   bool changed = false;   // since the newest checkpoint began
@@ -86,6 +87,8 @@ class Partitions {
   /// As it is in the newest checkpoint, for this caller alone; null when the part is open.
   Result<std::unique_ptr<Partition>> peek(Part& part) const;
   uint64_t points() const;
+  /// One that was found damaged and neither restored nor dropped since; null: none.
+  std::shared_ptr<Part> damaged() const;
 
   // ---- the lane only
   /// Applies one record to all views; visible once its LSN is published. Returns how many points

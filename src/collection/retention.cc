@@ -75,7 +75,7 @@ std::vector<Lsn> CollectionImpl::checkpoints_to_keep() const {
   return keep;
 }
 
-/// Lane, while no checkpoint runs.
+/// Lane, while no checkpoint runs. Of a damaged namespace the history may hold the only points.
 Status CollectionImpl::trim_history() {
   count_history();
   const MutexLock lock(history_mutex_);
@@ -83,6 +83,12 @@ Status CollectionImpl::trim_history() {
   // A start would need what led to the state that was restored; and of files that only the next
   // manifest lists, some are closed.
   if (restored_lsn_ > checkpoint_lsn_ || converted_) return {};
+  if (const std::shared_ptr<Part> part = partitions_->damaged(); part != nullptr) {
+    log_warning("history.kept", {{"collection", config_.name},
+                                 {"namespace", part->place.ns.value_or("")},
+                                 {"reason", "it is damaged: restore it alone, or drop it"}});
+    return {};
+  }
   const std::vector<Lsn> keep = checkpoints_to_keep();
   std::erase_if(checkpoints_, [&keep](const Manifest& checkpoint) {
     return std::find(keep.begin(), keep.end(), checkpoint.lsn) == keep.end();
