@@ -208,6 +208,7 @@ Result<std::shared_ptr<Collection>> DatabaseImpl::find(const std::string& name) 
     return Status(Code::kNotFound, "collection '" + name + "' not found");
   }
   if (!entry->second.collection) return entry->second.error.clone();
+  TRY(entry->second.collection->failure());
   return entry->second.collection;
 }
 

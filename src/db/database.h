@@ -71,7 +71,7 @@ class Database {
 
   /// kAlreadyExists, kInvalidArgument. uuid and created_at of config are filled in.
   virtual Result<std::shared_ptr<Collection>> create(CollectionConfig config) = 0;
-  /// kNotFound "collection 'NAME' not found".
+  /// kNotFound "collection 'NAME' not found"; its failure() when it has one.
   virtual Result<std::shared_ptr<Collection>> find(const std::string& name) = 0;
   /// Changes what may be changed in a collection's configuration, durably: `change` edits it and
   /// may refuse. kNotFound.

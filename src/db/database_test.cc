@@ -166,6 +166,34 @@ TEST_F(DatabaseTest, MissingFolderIsDamageOfOneCollection) {
   EXPECT_TRUE(database_->create(config("x")).ok());
 }
 
+TEST_F(DatabaseTest, WhatIsUnavailableSaysSoAndIsNotLeftOutOfARestore) {
+  for (const char* name : {"closed", "failed", "whole"})
+    put(**database_->create(config(name)), "p");
+  ASSERT_TRUE(database_->close().ok());
+  database_.reset();
+  ASSERT_TRUE(remove_collections_folder("closed").ok());
+  open();
+  ASSERT_TRUE((*database_->find("failed"))->close(false).ok());
+  EXPECT_EQ(database_->find("failed").error().code(), Code::kUnavailable);
+  EXPECT_EQ(database_->configure("failed", [](CollectionConfig&) { return Status(); }).code(),
+            Code::kUnavailable);
+  const CollectionCounts counts = database_->counts();
+  EXPECT_EQ(counts.total, 3u);
+  EXPECT_EQ(counts.unavailable, 2u);
+  clock_.advance_micros(1000);  // commits at one moment are a microsecond apart
+  RestoreRequest request;
+  request.target.unix_micros = clock_.unix_micros();
+  const auto restored = database_->restore(request, nullptr);
+  ASSERT_TRUE(restored.ok()) << restored.error().message();
+  ASSERT_EQ(restored->restored.size(), 1u);
+  EXPECT_EQ(restored->restored[0].first, "whole");
+  ASSERT_EQ(restored->failed.size(), 2u);
+  EXPECT_EQ(restored->failed[0].first, "closed");
+  EXPECT_EQ(restored->failed[1].first, "failed");
+  EXPECT_TRUE(database_->drop("failed").ok());
+  EXPECT_EQ(database_->find("failed").error().code(), Code::kNotFound);
+}
+
 TEST_F(DatabaseTest, ADroppedCollectionComesBackAsItWas) {
   auto a = *database_->create(config("a"));
   put(*a, "p");

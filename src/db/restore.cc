@@ -254,6 +254,8 @@ Result<RestoreOutcome> DatabaseImpl::restore(const RestoreRequest& request,
                   "an LSN is of one collection, and so is target_collection: name the collection");
   }
   std::vector<std::string> names;
+  for (const UnopenedCollection& closed : unopened())
+    names.push_back(closed.config.name);
   for (const auto& collection : list())
     names.push_back(collection->config().name);
   for (const DroppedCollection& gone : dropped())
@@ -262,7 +264,11 @@ Result<RestoreOutcome> DatabaseImpl::restore(const RestoreRequest& request,
   names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string& name : names) {
     if (const auto then = who_was(name, request.target); !then.ok()) {
-      if (find(name).ok()) outcome.newer.push_back(name);
+      if (then.error().code() != Code::kNotFound) {
+        outcome.failed.emplace_back(name, then.error().clone());
+      } else if (find(name).ok()) {
+        outcome.newer.push_back(name);
+      }
       continue;
     }
     auto result = restore_one(name, request.target, progress);
