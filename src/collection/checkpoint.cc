@@ -53,6 +53,9 @@ void CollectionImpl::begin_checkpoint() {
   if (Status status = partitions_->begin_checkpoint(tidy); !status.ok()) {
     unsaved_work_ = true;
     being_saved_ = 0;
+    checkpoint_retry_micros_ = env_.clock->unix_micros() + kRetryMicros;
+    log_error("checkpoint.failed",
+              {{"collection", config_.name}, {"reason", std::string(status.message())}});
     const MutexLock lock(mutex_);
     checkpoint_status_ = std::move(status);
     checkpoints_done_ = checkpoint_started_;

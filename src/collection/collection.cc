@@ -169,6 +169,19 @@ Status CollectionImpl::replay(const OpenedCheckpoint& checkpoint, bool* opened_l
   return {};
 }
 
+/// The newest checkpoint, at the end of the log but for the namespaces that cannot be opened.
+Result<OpenedCheckpoint> CollectionImpl::open_without_damaged(const Status& why) {
+  log_error("namespace.set_aside",
+            {{"collection", config_.name}, {"reason", std::string(why.message())}});
+  TRY_ASSIGN(OpenedCheckpoint checkpoint, open_newest_checkpoint(state_source()));
+  TRY(check_beginning(checkpoint.lsn));
+  checkpoint.partitions->set_aside_damaged(true);
+  bool opened_late = false;
+  TRY(replay(checkpoint, &opened_late));
+  checkpoint.partitions->set_aside_damaged(false);
+  return checkpoint;
+}
+
 /// The newest checkpoint that is whole, as far as it is needed, at the end of the log.
 Result<OpenedCheckpoint> CollectionImpl::open_and_replay() {
   StateSource source = state_source();
@@ -180,7 +193,7 @@ Result<OpenedCheckpoint> CollectionImpl::open_and_replay() {
     if (status.ok()) status = replay(checkpoint, &opened_late);
     if (status.ok()) return checkpoint;
     if (!opened_late || checkpoint.lsn == 0)
-      return damaged.ok() ? std::move(status) : std::move(damaged);
+      return damaged.ok() ? std::move(status) : open_without_damaged(damaged);
     log_error("checkpoint.damaged",
               {{"collection", config_.name}, {"reason", std::string(status.message())}});
     source.passed_over.push_back(checkpoint.lsn);
@@ -188,13 +201,14 @@ Result<OpenedCheckpoint> CollectionImpl::open_and_replay() {
   }
 }
 
-/// Into the form that the options ask for; where there is no room for that, the next start tries
-/// again.
+/// Into the form that the options ask for; where there is no room for that, or a namespace is
+/// damaged, the next start tries again.
 Status CollectionImpl::convert_if_asked(std::shared_ptr<Partitions>& partitions) {
   if (partitions->isolated() == options_.isolate_namespaces) return {};
   auto converted = convert(state_source(), *partitions);
   if (!converted.ok()) {
-    if (converted.error().code() != Code::kNoSpace) return std::move(converted).error();
+    const Code why = converted.error().code();
+    if (why != Code::kNoSpace && why != Code::kCorruption) return std::move(converted).error();
     log_error("namespaces.not_converted", {{"collection", config_.name},
                                            {"isolated", partitions->isolated()},
                                            {"reason", std::string(converted.error().message())}});

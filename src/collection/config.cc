@@ -239,11 +239,11 @@ Status resolve_index(CollectionConfig& config) {
 }
 
 uint32_t usual_ef_search(const CollectionConfig& config) {
-  constexpr uint32_t kUsual = IndexConfig{}.ef_search;
-  if (!config.index.quantizer) return kUsual;
+  const uint32_t usual = IndexConfig{}.ef_search;
+  if (!config.index.quantizer) return usual;
   const QuantizerSpec& spec = *config.index.quantizer;
   const uint32_t bits = spec.kind == "polar" ? spec.bits / 2 : spec.bits;  // of one component
-  return bits <= kCoarseBits && bits * config.dimension < kCoarseCodeBits ? kUsual * 4 : kUsual;
+  return bits <= kCoarseBits && bits * config.dimension < kCoarseCodeBits ? usual * 4 : usual;
 }
 
 std::string quantization_in_force(const CollectionConfig& config) {

@@ -175,6 +175,11 @@ Status go(const StateSource& source, const Way& way, State& state) {
   return {};
 }
 
+Status reach(const StateSource& source, const Way& way, State& state) {
+  TRY_ASSIGN(state.partitions, open_checkpoint(source, way.checkpoint_lsn));
+  return go(source, way, state);
+}
+
 }  // namespace
 
 PartitionSetup setup_of(const StateSource& source) {
@@ -203,12 +208,7 @@ Result<State> state_at(const StateSource& source, Lsn lsn) {
     // What was passed over says more than that the log does not reach back to what is before it.
     if (!way.ok()) return damaged.ok() ? std::move(way).error() : std::move(damaged);
     state = {};
-    auto opened = open_checkpoint(source, way->checkpoint_lsn);
-    Status status = opened.ok() ? Status() : std::move(opened).error();
-    if (status.ok()) {
-      state.partitions = *std::move(opened);
-      status = go(source, *way, state);
-    }
+    Status status = reach(source, *way, state);
     if (status.ok()) break;
     // Of a namespace that the log goes on with, the points cannot be opened, perhaps.
     const bool by_checkpoint = state.partitions == nullptr || state.partitions->isolated();

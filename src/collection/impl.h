@@ -52,6 +52,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   /// Newest checkpoint, then the log's tail. On damage the object is kept, refusing everything.
   Status check_beginning(Lsn checkpoint_lsn) const;
   Status replay(const OpenedCheckpoint& checkpoint, bool* opened_late);
+  Result<OpenedCheckpoint> open_without_damaged(const Status& why);
   Result<OpenedCheckpoint> open_and_replay();
   Status convert_if_asked(std::shared_ptr<Partitions>& partitions);
   Status recover();

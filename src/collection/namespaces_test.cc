@@ -49,18 +49,22 @@ class Namespaces : public CollectionFixture {
   }
 
   /// Of the newest checkpoint: nothing is left, or one page is wrong.
-  void damage_points(const std::string& ns, bool a_page = false) {
+  std::string damage_points(const std::string& ns, bool a_page = false,
+                            std::string* before = nullptr) {
     const std::string folder = dir_ + "/namespaces/" + ns + "/";
     std::string newest;
     const std::vector<std::string> names = *files_.list(folder);
     for (const std::string& name : names)
       if (name.starts_with("points-")) newest = std::max(newest, name);
-    if (!a_page) {
-      ASSERT_TRUE(write_file_atomic(files_, folder + newest, {}).ok());
-      return;
+    const std::string path = folder + newest;
+    if (before != nullptr) *before = *read_file(files_, path, 1 << 30);
+    if (a_page) {
+      const auto file = files_.open(path, OpenMode::kReadWrite);
+      EXPECT_TRUE(file.ok() && (*file)->write(100, as_bytes("?")).ok());
+    } else {
+      EXPECT_TRUE(write_file_atomic(files_, path, {}).ok());
     }
-    const auto file = files_.open(folder + newest, OpenMode::kReadWrite);
-    ASSERT_TRUE(file.ok() && (*file)->write(100, as_bytes("?")).ok());
+    return path;
   }
 
   Random random_{7};
@@ -267,6 +271,49 @@ TEST_F(Namespaces, ADamagedOneIsMadeAnewFromTheLog) {
       close();
       ASSERT_TRUE(files_.remove_tree(dir_).ok());
     }
+  }
+}
+
+// With writes to it in the log and nothing to make it from: the others are served.
+TEST_F(Namespaces, ADamagedOneWithoutHistoryIsSetAside) {
+  config_.retention_days = 0;
+  for (const bool repaired : {true, false}) {
+    open();
+    put("a", 3);
+    put("b", 5);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+    put("b", 6);
+    put("a", 4);
+    close();
+    std::string content;
+    const std::string file = damage_points("b", false, &content);
+    for (int start = 0; start < 2; ++start) {
+      open();
+      EXPECT_EQ(count("a"), 4u + static_cast<uint64_t>(start));
+      ListRequest request;
+      request.ns = "b";
+      EXPECT_EQ(collection_->list(request).error().code(), Code::kCorruption);
+      EXPECT_EQ(collection_->checkpoint().code(), Code::kUnavailable);
+      put("a", 5);
+      close();
+    }
+    if (repaired) {  // nothing of the log was passed over
+      ASSERT_TRUE(write_file_atomic(files_, file, as_bytes(content)).ok());
+      open();
+      EXPECT_EQ(count("b"), 6u);
+    } else {
+      open();
+      ASSERT_TRUE(collection_->drop_namespace("b").ok());
+      reopen(false);
+      EXPECT_EQ(count("b"), 0u);
+      put("b", 2);
+    }
+    EXPECT_TRUE(collection_->checkpoint().ok());
+    reopen(true);
+    EXPECT_EQ(count("a"), 5u);
+    EXPECT_EQ(count("b"), repaired ? 6u : 2u);
+    close();
+    ASSERT_TRUE(files_.remove_tree(dir_).ok());
   }
 }
 

@@ -284,7 +284,11 @@ Result<Partition*> Partitions::partition_of(std::string_view ns, bool make,
   std::shared_ptr<Part> part = find(ns);
   if (part == nullptr && !make) return nullptr;
   if (part == nullptr) part = add_part(ns);
-  TRY(reach(*part));
+  if (Status reached = reach(*part); !reached.ok()) {
+    if (!set_aside_ || !part->damaged) return reached;
+    part->behind = true;
+    return nullptr;
+  }
   Partition* const partition = part->partition.load();
   touch(*part, *partition, record);
   return partition;

@@ -49,6 +49,7 @@ struct Part {
   std::shared_ptr<const Stores> stores GUARDED_BY(mutex);  // of the newest checkpoint; null: none
 
   std::atomic<bool> damaged{false};  // it could not be opened: its points may be in older files
+  std::atomic<bool> behind{false};   // and the log has writes to it that were not applied
   std::atomic<bool> listed{false};   // among the collection's, under whose mutex it changes
 
   // the lane only
@@ -100,6 +101,10 @@ class Partitions {
   /// The same for a state that nobody reads yet: the dead are freed before they are many, so a long
   /// log of the same points takes no more memory than those.
   Status replay(const LogRecord& record);
+  /// From now on, or no longer: of a namespace that cannot be opened, replay() leaves out what was
+  /// written to it. No checkpoint is written until such a one is restored or dropped, for the log
+  /// goes on being needed.
+  void set_aside_damaged(bool set_aside) { set_aside_ = set_aside; }
   /// The points of a namespace become those that `from` has of it, born anew with the record. How
   /// many.
   Result<uint64_t> restore_namespace(std::string_view ns, Partitions& from,
@@ -177,6 +182,7 @@ class Partitions {
   mutable std::vector<Part*> open_ GUARDED_BY(mutex_);
 
   // the lane only, and whoever writes a checkpoint for it
+  bool set_aside_ = false;
   std::vector<Part*> unsealed_;
   std::vector<Captured> captured_;
 };

@@ -222,7 +222,12 @@ std::optional<FileDamage> check_page_store(FileSystem& files, const std::string&
   std::set<std::pair<uint32_t, uint32_t>> newer;
   for (auto entry = store.files.rbegin(); entry != store.files.rend(); ++entry) {
     const PageFileCheck check = check_page_file(files, dir, *entry, progress);
-    if (check.damage && check.bad.empty()) return check.damage;
+    if (!check.damage) {
+      for (const PageRow& row : check.rows)
+        newer.emplace(row.arena, row.page);
+      continue;
+    }
+    if (check.bad.empty()) return check.damage;
     for (const PageRow& row : check.bad) {
       if (newer.contains({row.arena, row.page})) continue;
       return FileDamage{dir + "/" + entry->name, row.offset, check.damage->what};
