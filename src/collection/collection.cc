@@ -235,7 +235,13 @@ Status CollectionImpl::recover() {
   if (restored_lsn_ != 0) {
     StateSource source = state_source();
     source.checked = true;  // as when it was restored, which passed over what is damaged
-    TRY_ASSIGN(State state, state_at(source, last));
+    auto restored = state_at(source, last);
+    if (!restored.ok() && restored.error().code() == Code::kCorruption) {
+      source.checked = false;
+      source.set_aside = true;
+      restored = state_at(source, last);
+    }
+    TRY_ASSIGN(State state, std::move(restored));
     checkpoint.partitions = std::move(state.partitions);
   }
   checkpoint.partitions->publish(last);

@@ -177,7 +177,13 @@ Status go(const StateSource& source, const Way& way, State& state) {
 
 Status reach(const StateSource& source, const Way& way, State& state) {
   TRY_ASSIGN(state.partitions, open_checkpoint(source, way.checkpoint_lsn));
-  return go(source, way, state);
+  // What is for one alone does not care for others.
+  state.partitions->set_aside_damaged(source.set_aside || source.ns);
+  TRY(go(source, way, state));
+  state.partitions->set_aside_damaged(false);
+  if (!source.ns || !state.partitions->isolated()) return {};
+  const std::shared_ptr<Part> part = state.partitions->find(*source.ns);
+  return part == nullptr ? Status() : state.partitions->reach(*part);
 }
 
 }  // namespace

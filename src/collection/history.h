@@ -40,6 +40,7 @@ struct StateSource {
   /// Every page of the points is read and checked first; damaged checkpoints are passed over.
   bool checked = false;
   std::optional<std::string> ns;  // all that the state is for; nothing: for all namespaces
+  bool set_aside = false;         // namespaces that cannot be opened are left as they are
   bool as_found = false;          // in the checkpoint's form, whatever `isolated` says
   /// Not empty: the state gets its page files in this folder, copies of the checkpoint's.
   std::string copy_dir;

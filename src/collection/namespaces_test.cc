@@ -295,6 +295,9 @@ TEST_F(Namespaces, ADamagedOneWithoutHistoryIsSetAside) {
       EXPECT_EQ(collection_->list(request).error().code(), Code::kCorruption);
       EXPECT_EQ(collection_->checkpoint().code(), Code::kUnavailable);
       put("a", 5);
+      const auto restored = collection_->restore(
+          {.unix_micros = {}, .lsn = collection_->stats().lsn, .ns = "a"}, nullptr);
+      EXPECT_TRUE(restored.ok()) << restored.error().message();
       close();
     }
     if (repaired) {  // nothing of the log was passed over
