@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/epoch.h"
@@ -259,8 +260,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   mutable Mutex failure_mutex_;
   Status failure_ GUARDED_BY(failure_mutex_);
 
-  mutable Mutex history_mutex_;                      // held while some of the history goes
-  int history_pins_ GUARDED_BY(history_mutex_) = 0;  // readers of it: none of it goes
+  mutable Mutex history_mutex_;                          // held while some of the history goes
+  int history_pins_ GUARDED_BY(history_mutex_) = 0;      // readers of it: none of it goes
+  bool trim_missed_ GUARDED_BY(history_mutex_) = false;  // since there was a reader
 
   // the queue
   mutable Mutex mutex_;
@@ -403,8 +405,12 @@ class CollectionImpl::HistoryPin {
     ++collection_.history_pins_;
   }
   ~HistoryPin() {
-    const MutexLock lock(collection_.history_mutex_);
-    --collection_.history_pins_;
+    bool missed = false;
+    {
+      const MutexLock lock(collection_.history_mutex_);
+      if (--collection_.history_pins_ == 0) missed = std::exchange(collection_.trim_missed_, false);
+    }
+    if (missed) collection_.trim().ignore();  // one that is unavailable keeps what it has
   }
   HistoryPin(const HistoryPin&) = delete;
   HistoryPin& operator=(const HistoryPin&) = delete;

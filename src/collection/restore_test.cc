@@ -125,6 +125,25 @@ TEST_F(Restore, WithoutRetentionOnlyTheNewestStateIsKept) {
   EXPECT_EQ(collection_->history()->oldest.lsn, 5u);
 }
 
+TEST_F(Restore, WhatAReaderKeptGoesWithTheReader) {
+  open();
+  for (uint64_t i = 0; i < 3; ++i) {
+    put(i * 10, i * 10 + 10);
+    ASSERT_TRUE(collection_->checkpoint().ok());
+  }
+  auto reader = collection_->pin_checkpoint();
+  ASSERT_TRUE(reader.ok());
+  CollectionConfig forgetful = collection_->config();
+  forgetful.retention_days = 0;
+  collection_->configure(forgetful);
+  executor_->run_all();
+  EXPECT_EQ(collection_->history()->oldest.lsn, 0u);
+  reader->pin.reset();
+  executor_->run_all();
+  EXPECT_EQ(collection_->history()->oldest.lsn, 3u);
+  EXPECT_EQ(checkpoints().size(), 1u);
+}
+
 TEST_F(Restore, TheWindowMovesWithTheClock) {
   config_.retention_days = 2;
   options_.log_segment_bytes = 1;  // a segment a write, so that each can go

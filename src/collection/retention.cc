@@ -79,7 +79,8 @@ std::vector<Lsn> CollectionImpl::checkpoints_to_keep() const {
 Status CollectionImpl::trim_history() {
   count_history();
   const MutexLock lock(history_mutex_);
-  if (history_pins_ > 0 || checkpoints_.empty() || shrink_ != nullptr) return {};
+  trim_missed_ = history_pins_ > 0;
+  if (trim_missed_ || checkpoints_.empty() || shrink_ != nullptr) return {};
   // A start would need what led to the state that was restored; and of files that only the next
   // manifest lists, some are closed.
   if (restored_lsn_ > checkpoint_lsn_ || converted_) return {};

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -311,8 +312,14 @@ class Patient(StreamTest):
         _, errors = feed.communicate(lines(point(i) for i in range(5000, 50_000)), timeout=60)
         self.assertEqual(feed.returncode, 1, errors)
         self.assertIn(b"cancelled", errors)
-        self.assertIn(b"tail -n +N", errors)
-        self.assertGreater(len(self.exported(path)), 999)
+        following = int(re.search(rb"tail -n \+(\d+) FILE", errors)[1])
+        self.assertGreater(following, 1000)
+        rest = subprocess.run(
+            [binary(), "import", "cut", "-", "--url", f"http://127.0.0.1:{self.server.port}",
+             "--api-key", API_KEY], input=lines(point(i) for i in range(following - 1, 50_000)),
+            capture_output=True, timeout=60)
+        self.assertEqual(rest.returncode, 0, rest.stderr)
+        self.assertEqual(len(self.exported(path)), 50_000)
 
 
 class Stop(ServerTest):
