@@ -123,6 +123,14 @@ Status read_tiers(const JsonFields& fields, TierConfig& tiers) {
   return validate_tiers(tiers);
 }
 
+Status read_default_ttl(const JsonFields& fields, CollectionConfig& config) {
+  TRY(read_days(fields, "default_ttl_days", config.default_ttl_days));
+  if (!config.default_ttl_days) return {};
+  if (*config.default_ttl_days > 0 && *config.default_ttl_days <= kTtlDaysMax) return {};
+  return {Code::kInvalidArgument,
+          "default_ttl_days must be between 1 and " + std::to_string(kTtlDaysMax)};
+}
+
 Status read_text(const JsonFields& fields, CollectionConfig& config) {
   TRY(fields.read("enable_bm25", config.enable_bm25));
   if (config.enable_bm25) {
@@ -155,12 +163,7 @@ Result<CollectionConfig> read_config(const JsonFields& fields) {
   TRY(read_index(fields, config));
   TRY(read_text(fields, config));
   TRY(read_days(fields, "retention_days", config.retention_days));
-  TRY(read_days(fields, "default_ttl_days", config.default_ttl_days));
-  if (config.default_ttl_days &&
-      (*config.default_ttl_days == 0 || *config.default_ttl_days > kTtlDaysMax)) {
-    return Status(Code::kInvalidArgument,
-                  "default_ttl_days must be between 1 and " + std::to_string(kTtlDaysMax));
-  }
+  TRY(read_default_ttl(fields, config));
   return config;
 }
 
@@ -179,7 +182,15 @@ Status change_config(const JsonFields& fields, CollectionConfig& config) {
     return {Code::kInvalidArgument,
             "tiered_storage.enabled cannot be changed: create a collection"};
   }
-  const bool other = index || fields.find("tiered_storage") != nullptr;
+  uint64_t ttl_days = 1;
+  TRY(fields.read("default_ttl_days", ttl_days));
+  if (ttl_days == 0) {
+    config.default_ttl_days.reset();
+  } else {
+    TRY(read_default_ttl(fields, config));
+  }
+  const bool other = index || fields.find("tiered_storage") != nullptr ||
+                     fields.find("default_ttl_days") != nullptr;
   if (other && fields.find("retention_days") == nullptr) return {};
   config.retention_days.reset();
   return read_days(fields, "retention_days", config.retention_days);

@@ -343,6 +343,22 @@ TEST_F(CollectionsTest, CoarseCodesAreSearchedMoreWidelyUnlessSaidOtherwise) {
   EXPECT_EQ(patched(R"({"quantization":{"RaBitQ":{"bits":1}}})"), "70");
 }
 
+TEST_F(CollectionsTest, PatchChangesTheDefaultTimeToLive) {
+  create();
+  EXPECT_EQ(call("patch_collection", R"({"retention_days":5})").status, 204);
+  EXPECT_EQ(call("patch_collection", R"({"default_ttl_days":3})").status, 204);
+  EXPECT_EQ(at(call("get_collection"), "/default_ttl_days"), "3");
+  EXPECT_EQ(at(call("get_collection"), "/retention_days"), "5");
+  call("upsert_points", R"({"points":[{"id":"a","vector":[1,2]}]})");
+  EXPECT_EQ(call("patch_collection", R"({"default_ttl_days":0})").status, 204);
+  EXPECT_EQ(at(call("get_collection"), "/default_ttl_days"), "(none)");
+  call("upsert_points", R"({"points":[{"id":"b","vector":[1,2]}]})");
+  EXPECT_EQ(call("patch_collection", R"({"default_ttl_days":36501})").status, 400);
+  clock_.advance_micros(3 * uint64_t{86'400'000'000} + 1000);
+  EXPECT_EQ(call("get_point", "", "a").status, 404);
+  EXPECT_EQ(call("get_point", "", "b").status, 200);
+}
+
 TEST_F(CollectionsTest, PatchChangesRetentionAndIndex) {
   create();
   EXPECT_EQ(call("patch_collection", R"({"retention_days":3})").status, 204);

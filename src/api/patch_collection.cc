@@ -1,5 +1,5 @@
-// PATCH /api/v1/collections/{name} (API.md 5.2, 16.2): retention_days, and the index that searches
-// walk, which is built in the background.
+// PATCH /api/v1/collections/{name} (API.md 5.2, 16.2): retention_days, default_ttl_days, tiers, and
+// the index that searches walk, which is built in the background.
 #include "api/collection_json.h"
 #include "api/handlers.h"
 

@@ -76,8 +76,7 @@ Status read_options(const JsonFields& fields, SearchCall& search) {
     return Status(Code::kInvalidArgument, "unknown vector field: " + vector_field);
   }
   bool rerank = false;
-  TRY(fields.read("rerank", rerank));
-  if (rerank) return Status(Code::kInvalidArgument, "rerank is not supported yet");
+  TRY(fields.read("rerank", rerank));  // passed over without a model, and there is none yet
   TRY(fields.refuse(kNotYet));
   std::optional<uint64_t> ef_search;
   TRY(fields.read("ef_search", ef_search));

@@ -75,7 +75,7 @@ TEST_F(SearchTest, OptionsNarrowTheResults) {
   EXPECT_EQ(ids(R"({"vector":[0,0],"limit":10,"namespace":"t"})"), "middle ");
   EXPECT_EQ(ids(R"({"vector":[0,0],"limit":10,"filter":{"$namespace":"t"}})"), "middle ");
   EXPECT_EQ(
-      ids(R"({"vector":[0,0],"limit":10,"vector_field":"default","rerank":false,"min_lsn":1})"),
+      ids(R"({"vector":[0,0],"limit":10,"vector_field":"default","rerank":true,"min_lsn":1})"),
       "near middle far ");
 }
 
@@ -143,7 +143,7 @@ TEST_F(SearchTest, WrongRequestsAreRefused) {
 }
 
 TEST_F(SearchTest, WhatIsNotBuiltIsRefusedByName) {
-  for (const char* field : {R"("rerank":true)", R"("budget_ms":5)", R"("group_by":{"field":"a"})",
+  for (const char* field : {R"("budget_ms":5)", R"("group_by":{"field":"a"})",
                             R"("query_text":"x")", R"("mmr":{})", R"("timeout_ms":5)"}) {
     const Answer answer =
         call("search", R"({"vector":[0,0],"limit":1,)" + std::string(field) + "}");

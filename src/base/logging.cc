@@ -159,7 +159,7 @@ bool log_enabled(LogLevel level) {
 }
 
 Result<LogLevel> parse_log_level(std::string_view name) {
-  if (name == "debug") return LogLevel::kDebug;
+  if (name == "debug" || name == "trace") return LogLevel::kDebug;
   if (name == "info") return LogLevel::kInfo;
   if (name == "warning" || name == "warn") return LogLevel::kWarning;
   if (name == "error") return LogLevel::kError;

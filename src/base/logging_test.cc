@@ -68,6 +68,7 @@ TEST_F(LoggingTest, LinesBelowTheLevelAreNotWritten) {
 TEST_F(LoggingTest, LevelsHaveNames) {
   EXPECT_EQ(*parse_log_level("warn"), LogLevel::kWarning);
   EXPECT_EQ(*parse_log_level("off"), LogLevel::kOff);
+  EXPECT_EQ(*parse_log_level("trace"), LogLevel::kDebug);  // the original knows it
   EXPECT_EQ(parse_log_level("loud").error().code(), Code::kInvalidArgument);
 }
 

@@ -280,6 +280,7 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
   const bool imported =
       std::any_of(request.points.begin(), request.points.end(),
                   [](const PointInput& point) { return point.created_at || point.expires_micros; });
+  const uint64_t default_ttl = config().default_ttl_days.value_or(0) * 86400ull;
   // What points say of time is the clock's, also while the log's does not move.
   const uint64_t now = env_.commit_clock->is_ahead() ? env_.clock->unix_micros() : 0;
   if (imported || now != 0) write.op = Op::kImport;
@@ -292,8 +293,7 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     PointRecord record;
     record.id = point.id;
     record.ns = text_of(point.ns);
-    record.ttl_seconds =
-        point.ttl_seconds.value_or(config_.default_ttl_days.value_or(0) * 86400ull);
+    record.ttl_seconds = point.ttl_seconds.value_or(default_ttl);
     record.metadata_json = point.metadata_json;
     record.created_seconds = point.created_at.value_or(now / 1'000'000);
     record.expires_micros = point.expires_micros.value_or(

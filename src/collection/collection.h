@@ -266,9 +266,9 @@ class Collection {
 
   /// What is in force or on its way; valid as long as the collection.
   virtual const CollectionConfig& config() const = 0;
-  /// Takes over what may change: retention_days, what tiers go by, and `index`. Another index is
-  /// built in the background while searches go on with the old one. The database makes it durable
-  /// first.
+  /// Takes over what may change: retention_days, default_ttl_days, what tiers go by, and `index`.
+  /// Another index is built in the background while searches go on with the old one. The database
+  /// makes it durable first.
   virtual void configure(CollectionConfig config) = 0;
 
   /// The callback runs on an executor thread (or the caller's, when refused at once) after the
