@@ -85,7 +85,8 @@ class FuzzServer {
   ManualClock clock_{1'700'000'000'000'000};
   CommitClock commit_clock_{clock_};
   std::shared_ptr<Database> db_ = open();
-  Context context_{*db_, clock_, files_, executor_, "fuzz", "data", "127.0.0.1:1", 0, {}, {}};
+  Context context_{*db_,   clock_,        files_, executor_, executor_, "fuzz",
+                   "data", "127.0.0.1:1", 0,      {},        {}};
 };
 
 }  // namespace ferres
