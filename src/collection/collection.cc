@@ -237,6 +237,7 @@ Status CollectionImpl::recover() {
     source.checked = true;  // as when it was restored, which passed over what is damaged
     auto restored = state_at(source, last);
     if (!restored.ok() && restored.error().code() == Code::kCorruption) {
+      // There is no such way: all but the damaged namespaces.
       source.checked = false;
       source.set_aside = true;
       restored = state_at(source, last);

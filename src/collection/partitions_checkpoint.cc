@@ -6,15 +6,14 @@ namespace ferres {
 
 Status Partitions::begin_checkpoint(Tidy tidy) {
   captured_.clear();
-  for (const std::shared_ptr<Part>& part : all()) {
-    if (part->behind) {
-      captured_.clear();
-      return {Code::kUnavailable, "namespace '" + part->place.ns.value_or("") +
-                                      "' is damaged, and only the log has what was written to it "
-                                      "since: restore it alone, or drop it"};
-    }
+  const std::vector<std::shared_ptr<Part>> parts = all();
+  for (const std::shared_ptr<Part>& part : parts) {
+    if (!part->behind) continue;
+    return {Code::kUnavailable, "namespace '" + part->place.ns.value_or("") +
+                                    "' is damaged, and only the log has what was written to it "
+                                    "since: restore it alone, or drop it"};
   }
-  for (const std::shared_ptr<Part>& part : all()) {
+  for (const std::shared_ptr<Part>& part : parts) {
     Partition* const partition = part->partition.load();
     if (isolated() && part->changed && partition->live_points() == 0 &&
         partition->dying_points() == 0) {
