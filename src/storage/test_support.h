@@ -11,10 +11,15 @@
 
 namespace ferres {
 
-/// An empty folder of this test process.
+/// An empty folder of this test process, removed with what is in it when the process ends.
 inline std::string fresh_dir(const std::string& name) {
-  const auto dir = std::filesystem::temp_directory_path() /
-                   ("ferres_storage_" + std::to_string(::getpid()) + "_" + name);
+  struct Root {
+    std::filesystem::path dir =
+        std::filesystem::temp_directory_path() / ("ferres_storage_" + std::to_string(::getpid()));
+    ~Root() { std::filesystem::remove_all(dir); }
+  };
+  static const Root root;
+  const auto dir = root.dir / name;
   std::filesystem::remove_all(dir);
   std::filesystem::create_directories(dir);
   return dir.string();
