@@ -14,7 +14,7 @@ import sys
 
 LAYERS = [
     ["base"],
-    ["kernels", "models", "backup", "telemetry"],
+    ["kernels", "models", "backup", "telemetry", "json"],
     ["text"],
     ["quant", "storage", "filter"],
     ["index", "payload", "replication", "auth"],
@@ -25,9 +25,10 @@ LAYERS = [
 ]
 # Header, or folder of headers with its slash -> where it may be included: modules or single files.
 HOMES = {
-    "simdjson.h": {"api", "server", "filter", "collection", "backup"},
+    "simdjson.h": {"json", "api", "server", "filter", "collection", "backup"},
     "boost/": {"server"},
     "openssl/": {"auth", "server", "backup"},
+    "argon2.h": {"auth"},
     "curl/": {"backup"},
     "archive.h": {"backup"},
     "archive_entry.h": {"backup"},

@@ -6,7 +6,7 @@ set -euo pipefail
 
 run=(g++ cmake ninja-build ccache mold libboost1.81-dev libsimdjson-dev libfmt-dev libspdlog-dev
   libtomlplusplus-dev libcli11-dev libssl-dev libxxhash-dev
-  libcurl4-openssl-dev libarchive-dev libisal-dev ca-certificates curl python3)
+  libargon2-dev libcurl4-openssl-dev libarchive-dev libisal-dev ca-certificates curl python3)
 test=(libgtest-dev python3-venv)
 style=(clang-19 clang-tidy-19 clang-format-19)
 fuzz=(clang-14 libclang-rt-14-dev)

@@ -5,8 +5,8 @@
 #include "api/backups.h"
 #include "api/errors.h"
 #include "api/handlers.h"
-#include "api/json_reader.h"
-#include "api/json_writer.h"
+#include "json/reader.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

@@ -3,8 +3,8 @@
 #include "api/backups.h"
 #include "api/errors.h"
 #include "api/handlers.h"
-#include "api/json_writer.h"
 #include "base/random.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

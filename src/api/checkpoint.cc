@@ -3,8 +3,8 @@
 // are written, and the others named.
 #include "api/errors.h"
 #include "api/handlers.h"
-#include "api/json_reader.h"
-#include "api/json_writer.h"
+#include "json/reader.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

@@ -3,9 +3,9 @@
 #include "api/cloud_settings.h"
 
 #include "api/handlers.h"
-#include "api/json_reader.h"
-#include "api/json_writer.h"
 #include "backup/credentials.h"
+#include "json/reader.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

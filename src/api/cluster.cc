@@ -1,6 +1,6 @@
 // GET /api/v1/cluster (API.md 5.7): one node, itself.
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 

@@ -1,9 +1,9 @@
 // A collection's configuration in requests and answers (API.md 4.2, 16.2). Any thread.
 #pragma once
-#include "api/json_reader.h"
-#include "api/json_writer.h"
 #include "base/status.h"
 #include "collection/config.h"
+#include "json/reader.h"
+#include "json/writer.h"
 
 namespace ferres {
 

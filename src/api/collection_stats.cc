@@ -1,6 +1,6 @@
 // GET /api/v1/collections/{name}/stats (API.md 5.7 and 16.2).
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 

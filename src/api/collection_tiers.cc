@@ -1,6 +1,6 @@
 // GET /api/v1/collections/{name}/tiers (API.md 5.2).
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 

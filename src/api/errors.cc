@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

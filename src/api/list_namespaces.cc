@@ -2,7 +2,7 @@
 // name; points without a namespace are under "". May have to look at every point.
 #include "api/errors.h"
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 

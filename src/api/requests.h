@@ -6,11 +6,11 @@
 #include <string_view>
 
 #include "api/context.h"
-#include "api/json_reader.h"
-#include "api/json_writer.h"
 #include "api/operations.h"
 #include "collection/collection.h"
 #include "filter/predicate.h"
+#include "json/reader.h"
+#include "json/writer.h"
 
 namespace ferres {
 

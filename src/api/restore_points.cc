@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 namespace {

@@ -2,7 +2,7 @@
 // written to a namespace. It can be restored alone, to the LSN that is answered.
 #include "api/errors.h"
 #include "api/handlers.h"
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 namespace ferres {
 

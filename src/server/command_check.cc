@@ -5,9 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "api/json_writer.h"
 #include "base/logging.h"
 #include "db/check.h"
+#include "json/writer.h"
 #include "server/commands.h"
 #include "server/progress_line.h"
 #include "server/serve.h"

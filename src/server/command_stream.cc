@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include "api/json_writer.h"
 #include "base/files.h"
+#include "json/writer.h"
 #include "server/commands.h"
 #include "server/http_client.h"
 #include "server/progress_line.h"

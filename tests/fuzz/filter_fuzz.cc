@@ -2,9 +2,9 @@
 // the documents is what reading them says.
 #include <cstdlib>
 
-#include "api/json_reader.h"
 #include "base/epoch.h"
 #include "base/sim_files.h"
+#include "json/reader.h"
 #include "payload/payload_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

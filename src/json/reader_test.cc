@@ -1,5 +1,5 @@
 // Which bodies are understood, and what is said about the others.
-#include "api/json_reader.h"
+#include "json/reader.h"
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // The text that the writer makes.
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 #include <charconv>
 #include <cmath>

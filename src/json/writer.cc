@@ -1,5 +1,5 @@
 // The text of JSON values: escapes as RFC 8259 asks, numbers by std::to_chars.
-#include "api/json_writer.h"
+#include "json/writer.h"
 
 #include <charconv>
 #include <cmath>

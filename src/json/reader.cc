@@ -1,5 +1,5 @@
 // Typed reading of simdjson's DOM.
-#include "api/json_reader.h"
+#include "json/reader.h"
 
 #include <algorithm>
 #include <bit>

@@ -15,8 +15,8 @@
 
 #include <simdjson.h>
 
-#include "api/json_writer.h"
 #include "base/status.h"
+#include "json/writer.h"
 
 namespace ferres {
 
