@@ -10,6 +10,7 @@
 #include "api/cloud_settings.h"
 #include "api/query_stats.h"
 #include "api/tasks.h"
+#include "auth/accounts.h"
 #include "backup/s3_client.h"
 #include "base/clock.h"
 #include "base/executor.h"
@@ -20,6 +21,7 @@ namespace ferres {
 
 struct Context {
   Database& db;
+  Accounts& accounts;
   Clock& clock;
   FileSystem& files;
   /// For what would keep a connection's thread busy. Its tasks may wait for the database's work,

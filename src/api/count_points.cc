@@ -1,6 +1,7 @@
 // POST /api/v1/collections/{name}/points/count (API.md 16.2): how many points match.
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 
 namespace ferres {
 
@@ -11,9 +12,8 @@ Result<Answer> count_points(Context& context, Call& call) {
   request.count_only = true;
   std::optional<uint64_t> min_lsn;
   TRY(fields.read("min_lsn", min_lsn));
-  TRY_ASSIGN(request.ns, read_namespace(fields, call));
-  TRY_ASSIGN(const std::optional<Predicate> filter, read_filter(fields));
-  if (filter) request.filter = &*filter;
+  TRY_ASSIGN(const Scope scope, read_scope(fields, call));
+  scope.apply(request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, min_lsn));
   TRY_ASSIGN(const ListResult result, collection->list(request));

@@ -5,6 +5,7 @@
 
 #include "api/errors.h"
 #include "api/handlers.h"
+#include "api/scope.h"
 #include "json/writer.h"
 
 namespace ferres {
@@ -30,6 +31,8 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
   const std::string* purge = call.parameter("purge");
   if (purge != nullptr && *purge != "true" && *purge != "false")
     return reply(error_answer(Status(Code::kInvalidArgument, "purge must be true or false")));
+  if (const Status status = check_whole_namespace(call, call.item); !status.ok())
+    return reply(error_answer(status));
   // No point can be in it, and the log would keep the name.
   if (std::string reason = invalid_namespace(call.item); !reason.empty())
     return reply(error_answer(Status(Code::kInvalidArgument, std::move(reason))));

@@ -5,6 +5,7 @@
 #include "api/errors.h"
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 
 namespace ferres {
 namespace {
@@ -15,6 +16,19 @@ struct DeleteCall {
   DeleteRequest request;
   std::shared_ptr<Collection> collection;
 };
+
+/// Points that are hidden from the caller are not there.
+Result<DeleteCall> keep_visible(const Call& call, DeleteCall deletion) {
+  if (call.principal.restriction(call.collection) == nullptr) return deletion;
+  std::vector<std::string> visible;
+  for (std::string& id : deletion.request.ids) {
+    const Status status = check_visible(call, *deletion.collection, id, deletion.request.ns);
+    if (status.ok()) visible.push_back(std::move(id));
+    if (!status.ok() && status.code() != Code::kNotFound) return status.clone();
+  }
+  deletion.request.ids = std::move(visible);
+  return deletion;
+}
 
 Result<DeleteCall> read_delete(Context& context, Call& call) {
   DeleteCall result;
@@ -34,7 +48,7 @@ Result<DeleteCall> read_delete(Context& context, Call& call) {
         "batch too large: max " + std::to_string(kIdsPerDeleteMax) + " ids per delete request");
   }
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
-  return result;
+  return keep_visible(call, std::move(result));
 }
 
 }  // namespace

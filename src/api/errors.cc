@@ -77,13 +77,17 @@ Answer error_answer(const Status& status) {
   return error_answer(row.http_status, row.word, message_for_clients(status));
 }
 
-Answer auth_error_answer(const Status& status) {
-  const ErrorRow& row = error_row(status.code());
+Answer auth_error_answer(int http_status, std::string_view word, std::string_view message) {
   JsonWriter json;
   json.begin_object();
-  json.field("message", status.message()).field("code", row.word).field("error", row.word);
+  json.field("message", message).field("code", word).field("error", word);
   json.end_object();
-  return {.status = row.http_status, .body = json.take()};
+  return {.status = http_status, .body = json.take()};
+}
+
+Answer auth_error_answer(const Status& status) {
+  const ErrorRow& row = error_row(status.code());
+  return auth_error_answer(row.http_status, row.word, status.message());
 }
 
 }  // namespace ferres

@@ -26,5 +26,6 @@ Answer error_answer(const Status& status);
 Answer error_answer(int http_status, std::string_view word, std::string_view message);
 /// Shape B, of the authentication layer: "code" is the word, repeated in "error".
 Answer auth_error_answer(const Status& status);
+Answer auth_error_answer(int http_status, std::string_view word, std::string_view message);
 
 }  // namespace ferres

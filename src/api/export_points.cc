@@ -6,6 +6,7 @@
 #include "api/errors.h"
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 
 namespace ferres {
 namespace {
@@ -84,8 +85,10 @@ Result<ExportCall> read_export(Context& context, Call& call) {
   ExportCall result;
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
-  TRY_ASSIGN(result.stream.ns, read_namespace(fields, call));
-  TRY_ASSIGN(result.stream.filter, read_filter(fields));
+  TRY_ASSIGN(Scope scope, read_scope(fields, call));
+  result.stream.ns = std::move(scope.ns);
+  result.stream.namespaces = std::move(scope.namespaces);
+  result.stream.filter = std::move(scope.filter);
   TRY(fields.read("with_vector", result.stream.with_vector));
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
   return result;

@@ -27,6 +27,18 @@ Result<Answer> get_cloud_settings(Context& context, Call& call);
 Result<Answer> put_cloud_settings(Context& context, Call& call);
 void test_s3(Context& context, Call& call, const Reply& reply);
 
+void login(Context& context, Call& call, const Reply& reply);
+Result<Answer> list_keys(Context& context, Call& call);
+Result<Answer> create_key(Context& context, Call& call);
+Result<Answer> update_key(Context& context, Call& call);
+Result<Answer> rotate_key(Context& context, Call& call);
+Result<Answer> delete_key(Context& context, Call& call);
+Result<Answer> list_users(Context& context, Call& call);
+void create_user(Context& context, Call& call, const Reply& reply);
+void set_password(Context& context, Call& call, const Reply& reply);
+Result<Answer> set_permissions(Context& context, Call& call);
+Result<Answer> delete_user(Context& context, Call& call);
+
 Result<Answer> create_collection(Context& context, Call& call);
 Result<Answer> list_collections(Context& context, Call& call);
 Result<Answer> get_collection(Context& context, Call& call);

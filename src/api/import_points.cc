@@ -10,6 +10,7 @@
 #include "api/errors.h"
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 #include "base/mutex.h"
 
 namespace ferres {
@@ -42,12 +43,13 @@ bool is_empty_container(JsonValue value) {
 
 class Import : public BodySink, public std::enable_shared_from_this<Import> {
  public:
-  Import(Context& context, uint64_t task, std::shared_ptr<Collection> collection,
-         std::optional<std::string> ns, Reply reply)
+  Import(Context& context, uint64_t task, std::shared_ptr<Collection> collection, const Call& call,
+         Reply reply)
       : context_(context),
         task_(task),
         collection_(std::move(collection)),
-        ns_(std::move(ns)),
+        principal_(call.principal),
+        ns_(call.ambient_namespace()),
         reply_(std::move(reply)) {}
   ~Import() override {
     if (replied_) return;
@@ -73,6 +75,7 @@ class Import : public BodySink, public std::enable_shared_from_this<Import> {
   Context& context_;
   const uint64_t task_;
   const std::shared_ptr<Collection> collection_;
+  const Principal principal_;
   const std::optional<std::string> ns_;  // of points that name none
   const Reply reply_;
 
@@ -210,7 +213,7 @@ Result<bool> Import::read_line(std::string_view line, PointInput& point) {
     point.ns = std::move(ns);
     point.id.erase(0, nul + 1);
   }
-  if (!point.ns) point.ns = ns_;
+  TRY_ASSIGN(point.ns, namespace_within(principal_, point.ns ? std::move(point.ns) : ns_));
   if (const JsonValue* relations = fields.find("relations");
       relations != nullptr && !is_empty_container(*relations)) {
     const MutexLock lock(mutex_);
@@ -307,12 +310,13 @@ void Import::finish(const Status& status) {
 }  // namespace
 
 void import_points(Context& context, Call& call, const Reply& reply) {
+  if (const Status status = check_unrestricted(call); !status.ok())
+    return reply(error_answer(status));
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   const Result<uint64_t> task = context.tasks.begin("import", call.collection, kImportsMax);
   if (!task.ok()) return reply(error_answer(task.error()));
-  call.sink = std::make_shared<Import>(context, *task, *std::move(collection),
-                                       call.ambient_namespace(), reply);
+  call.sink = std::make_shared<Import>(context, *task, *std::move(collection), call, reply);
 }
 
 }  // namespace ferres

@@ -4,6 +4,7 @@
 
 #include "api/errors.h"
 #include "api/handlers.h"
+#include "api/scope.h"
 #include "json/writer.h"
 
 namespace ferres {
@@ -15,27 +16,36 @@ struct Row {
   Status failure;
 };
 
-/// Whether the collection holds a point of a namespace.
-Result<bool> holds(Collection& collection, const std::string& ns) {
+/// The points that the caller may see: all, or those of the namespace that it names.
+Result<uint64_t> points_of(Collection& collection, const Call& call) {
   TRY(collection.failure());
-  if (ns.empty()) return true;
+  const std::string& name = collection.config().name;
+  if (!call.ambient_namespace() && call.principal.sees_all(name)) return collection.stats().points;
+  TRY_ASSIGN(const Scope scope, whole_scope(call, name));
   ListRequest request;
-  request.ns = ns;
+  scope.apply(request);
   request.count_only = true;
   TRY_ASSIGN(const ListResult counted, collection.list(request));
-  return counted.total > 0;
+  return counted.total;
 }
 
-std::vector<Row> rows_of(Database& db, const std::string& ns) {
+std::vector<Row> rows_of(Database& db, const Call& call) {
+  const bool of_namespace = call.ambient_namespace() || !call.principal.namespaces().empty();
   std::vector<Row> rows;
   for (const std::shared_ptr<Collection>& collection : db.list()) {
-    const Result<bool> listed = holds(*collection, ns);
-    if (listed.ok() ? !*listed : listed.error().code() == Code::kNotFound) continue;
-    rows.push_back({collection->config(), collection->stats().points,
-                    listed.ok() ? Status() : listed.error().clone()});
+    const CollectionConfig& config = collection->config();
+    if (!call.principal.may(Permission::kRead, config.name)) continue;
+    const Result<uint64_t> points = points_of(*collection, call);
+    if (points.ok() ? of_namespace && *points == 0 : points.error().code() == Code::kNotFound)
+      continue;
+    const bool whole = call.principal.sees_all(config.name);
+    rows.push_back({config, points.ok() && !whole ? *points : collection->stats().points,
+                    points.ok() ? Status() : points.error().clone()});
   }
-  for (UnopenedCollection& unopened : db.unopened())
-    rows.push_back({std::move(unopened.config), 0, std::move(unopened.why)});
+  for (UnopenedCollection& unopened : db.unopened()) {
+    if (call.principal.may(Permission::kRead, unopened.config.name))
+      rows.push_back({std::move(unopened.config), 0, std::move(unopened.why)});
+  }
   std::sort(rows.begin(), rows.end(),
             [](const Row& a, const Row& b) { return a.config.name < b.config.name; });
   return rows;
@@ -44,7 +54,7 @@ std::vector<Row> rows_of(Database& db, const std::string& ns) {
 }  // namespace
 
 Result<Answer> list_collections(Context& context, Call& call) {
-  const std::vector<Row> rows = rows_of(context.db, call.ambient_namespace().value_or(""));
+  const std::vector<Row> rows = rows_of(context.db, call);
   JsonWriter json;
   json.begin_object().key("collections").begin_array();
   for (const auto& [config, points, failure] : rows) {

@@ -1,6 +1,7 @@
 // GET /api/v1/collections/{name}/points (API.md 5.3): a page of points in a stable order.
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 
 namespace ferres {
 namespace {
@@ -15,12 +16,8 @@ Result<Answer> list_points(Context& context, Call& call) {
   TRY_ASSIGN(const uint64_t limit, query_number(call, "limit", kLimitDefault));
   TRY_ASSIGN(request.offset, query_number(call, "offset", 0));
   request.limit = std::min(limit, kLimitMax);
-  request.ns = call.ambient_namespace();
-  std::optional<Predicate> filter;
-  if (const std::string* text = call.parameter("filter"); text != nullptr && !text->empty()) {
-    TRY_ASSIGN(filter, Predicate::parse(*text));
-    request.filter = &*filter;
-  }
+  TRY_ASSIGN(const Scope scope, query_scope(call));
+  scope.apply(request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const ListResult result, collection->list(request));

@@ -21,6 +21,15 @@ std::string_view verb_name(Verb verb);
 /// kLines: JSON values, one a line, of any length together; the handler gets them through a sink.
 enum class Body : uint8_t { kNone, kJson, kLines };
 
+/// Whose points an operation touches. A caller who may not see all points of a collection, or not
+/// all namespaces, is kept from kAll; the handlers of kScoped keep to what it may see
+/// (api/scope.h).
+enum class Reach : uint8_t {
+  kServer,  // nobody's
+  kScoped,
+  kAll,
+};
+
 /// One request of a client. Path variables are percent-decoded UTF-8, but otherwise as sent.
 struct Call {
   std::string collection;  // the path's :name
@@ -45,6 +54,7 @@ struct Operation {
   Verb verb;
   std::string_view path;  // ":name" and others are one segment, "*id" the rest of the path
   Permission permission;
+  Reach reach;
   bool writes;  // refused on read replicas
   Body body;
   Handler handler;

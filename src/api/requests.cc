@@ -20,21 +20,6 @@ Status refuse_named_vectors(const JsonFields& fields) {
 
 }  // namespace
 
-Result<std::optional<Predicate>> read_filter(const JsonFields& fields) {
-  const JsonValue* value = fields.find("filter");
-  if (value == nullptr) return std::optional<Predicate>();
-  TRY_ASSIGN(const std::string text, to_json_text(*value));
-  TRY_ASSIGN(Predicate predicate, Predicate::parse(text));
-  return std::optional<Predicate>(std::move(predicate));
-}
-
-Result<std::optional<std::string>> read_namespace(const JsonFields& fields, const Call& call) {
-  std::optional<std::string> ns;
-  TRY(fields.read("namespace", ns));
-  // An empty name is no name: it must not widen what the caller's surroundings say.
-  return ns && !ns->empty() ? ns : call.ambient_namespace();
-}
-
 Result<bool> read_async(const JsonFields& fields) {
   std::string durability = "sync";
   TRY(fields.read("durability", durability));

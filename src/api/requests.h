@@ -1,4 +1,4 @@
-// What several operations read and write in the same way: filters, namespaces, durability, points.
+// What several operations read and write in the same way: durability, points, LSNs.
 // Pure functions of their arguments; any thread.
 #pragma once
 #include <optional>
@@ -8,7 +8,6 @@
 #include "api/context.h"
 #include "api/operations.h"
 #include "collection/collection.h"
-#include "filter/predicate.h"
 #include "json/reader.h"
 #include "json/writer.h"
 
@@ -17,10 +16,6 @@ namespace ferres {
 inline constexpr uint64_t kTtlDaysMax = 36500;
 inline constexpr uint64_t kTtlSecondsMax = kTtlDaysMax * 86400;
 
-/// The request's "filter"; nullopt when absent or without a condition.
-Result<std::optional<Predicate>> read_filter(const JsonFields& fields);
-/// The body's "namespace", else the one named outside the body.
-Result<std::optional<std::string>> read_namespace(const JsonFields& fields, const Call& call);
 /// "durability": true for "async", false for "sync" or when absent.
 Result<bool> read_async(const JsonFields& fields);
 /// A query parameter that is a whole number; kInvalidArgument otherwise.

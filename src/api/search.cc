@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 #include "api/uuid.h"
 
 namespace ferres {
@@ -17,7 +18,7 @@ constexpr uint64_t kEfSearchMax = 10000;
 
 struct SearchCall {
   SearchRequest request;
-  std::optional<Predicate> filter;
+  Scope scope;
   bool by_id = false;
   uint64_t offset = 0;
   std::optional<double> score_threshold;
@@ -109,8 +110,11 @@ Result<SearchCall> read_search(Call& call) {
   TRY(read_target(fields, search));
   TRY(read_limit(fields, search));
   TRY(read_options(fields, search));
-  TRY_ASSIGN(search.request.ns, read_namespace(fields, call));
-  TRY_ASSIGN(search.filter, read_filter(fields));
+  TRY_ASSIGN(search.scope, read_scope(fields, call));
+  // An id is in one namespace.
+  if (search.by_id) {
+    TRY_ASSIGN(search.scope.ns, namespace_within(call.principal, search.scope.named()));
+  }
   return search;
 }
 
@@ -165,9 +169,10 @@ std::string search_json(const SearchResult& result, const SearchCall& search, ui
 Result<Answer> search_points(Context& context, Call& call) {
   const uint64_t started = context.clock.monotonic_nanos();
   TRY_ASSIGN(SearchCall search, read_search(call));
-  if (search.filter) search.request.filter = &*search.filter;
+  search.scope.apply(search.request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, search.min_lsn));
+  if (search.by_id) TRY(check_visible(call, *collection, *search.request.id, search.request.ns));
   TRY_ASSIGN(const SearchResult result, collection->search(search.request));
   const uint64_t nanos = context.clock.monotonic_nanos() - started;
   context.query_stats.record(call.collection, static_cast<double>(nanos) / 1e6);

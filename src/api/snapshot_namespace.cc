@@ -2,11 +2,14 @@
 // written to a namespace. It can be restored alone, to the LSN that is answered.
 #include "api/errors.h"
 #include "api/handlers.h"
+#include "api/scope.h"
 #include "json/writer.h"
 
 namespace ferres {
 
 void snapshot_namespace(Context& context, Call& call, const Reply& reply) {
+  if (const Status status = check_whole_namespace(call, call.item); !status.ok())
+    return reply(error_answer(status));
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   context.long_requests.submit([collection = *std::move(collection), ns = call.item, reply] {

@@ -9,6 +9,7 @@
 
 #include "api/context.h"
 #include "api/operations.h"
+#include "auth/accounts.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/sim_files.h"
@@ -29,8 +30,13 @@ class ApiTest : public testing::Test {
     Result<std::shared_ptr<Database>> db = Database::open(environment, options);
     EXPECT_TRUE(db.ok()) << (db.ok() ? "" : db.error().message());
     db_ = *std::move(db);
-    context_ = std::make_unique<Context>(*db_, clock_, files_, executor_, executor_, "test", "data",
-                                         "127.0.0.1:1");
+    accounts_ = Accounts::open(files_, clock_,
+                               {.path = "data/system/accounts.json",
+                                .keys = {"secret"},
+                                .token_secret = {},
+                                .open_without_keys = false});
+    context_ = std::make_unique<Context>(*db_, *accounts_, clock_, files_, executor_, executor_,
+                                         "test", "data", "127.0.0.1:1");
   }
 
   void reopen() {
@@ -51,6 +57,7 @@ class ApiTest : public testing::Test {
   Answer call(std::string_view name, std::string body = "", std::string point_id = "",
               std::vector<std::pair<std::string, std::string>> query = {}) {
     Call call;
+    call.principal = principal_;
     call.collection = collection_;
     call.item = std::move(point_id);
     call.query = std::move(query);
@@ -105,8 +112,17 @@ class ApiTest : public testing::Test {
   ManualClock clock_{1'700'000'000'000'000};
   CommitClock commit_clock_{clock_};
   std::shared_ptr<Database> db_;
+  std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<Context> context_;
   std::string collection_ = "docs";
+  Principal principal_ = admin();
+
+ private:
+  static Principal admin() {
+    Principal admin;
+    admin.role = Role::kAdmin;
+    return admin;
+  }
 };
 
 }  // namespace ferres

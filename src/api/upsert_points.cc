@@ -4,6 +4,7 @@
 #include "api/errors.h"
 #include "api/handlers.h"
 #include "api/requests.h"
+#include "api/scope.h"
 
 namespace ferres {
 namespace {
@@ -35,13 +36,36 @@ Status read_points(JsonValue value, const Call& call, UpsertRequest& request) {
     PointInput point;
     std::string reason;
     TRY(read_point(fields, index, point, reason));
-    if (!point.ns) point.ns = ambient;
+    TRY_ASSIGN(point.ns,
+               namespace_within(call.principal, point.ns ? std::move(point.ns) : ambient));
     if (reason.empty()) {
       request.points.push_back(std::move(point));
     } else {
       request.failed.emplace_back(std::move(point.id), std::move(reason));
     }
   }
+  return {};
+}
+
+/// Of points that the caller's restriction does not cover, be it by what they were, none is
+/// written.
+Status refuse_hidden(const Predicate& restriction, Collection& collection, UpsertRequest& request) {
+  std::vector<PointInput> kept;
+  for (PointInput& point : request.points) {
+    bool covered = restriction.matches(point.metadata_json);
+    if (covered) {
+      const Result<Point> old = collection.get(point.id, point.ns);
+      if (!old.ok() && old.error().code() != Code::kNotFound) return old.error().clone();
+      covered = !old.ok() || restriction.matches(old->metadata_json);
+    }
+    if (covered) {
+      kept.push_back(std::move(point));
+    } else {
+      request.failed.emplace_back(std::move(point.id),
+                                  "your permission on this collection does not cover this point");
+    }
+  }
+  request.points = std::move(kept);
   return {};
 }
 
@@ -60,6 +84,8 @@ Result<UpsertCall> read_upsert(Context& context, Call& call) {
   TRY_ASSIGN(const JsonValue points, fields.require("points"));
   TRY(read_points(points, call, result.request));
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
+  TRY_ASSIGN(const std::optional<Predicate> restriction, read_restriction(call));
+  if (restriction) TRY(refuse_hidden(*restriction, *result.collection, result.request));
   return result;
 }
 

@@ -76,7 +76,7 @@ Slot CollectionImpl::draw_point(Calibration& calibration, const ReadFilter& filt
 /// One query's share of the curve.
 Status CollectionImpl::calibrate_on_one(Calibration& calibration, const Partition& partition,
                                         Lsn pinned) const {
-  ReadFilter filter(partition, pinned, env_.clock->unix_micros(), std::nullopt, nullptr);
+  ReadFilter filter(partition, pinned, env_.clock->unix_micros(), {}, nullptr);
   filter.require_vector();
   const ANNIndex& index = *partition.derived().index;
   SearchParams params;

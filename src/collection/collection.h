@@ -88,6 +88,8 @@ struct ListRequest {
   uint64_t limit = 100;
   uint64_t offset = 0;
   std::optional<std::string> ns;
+  /// Where neither ns nor the filter names a namespace: of these alone; empty: of all.
+  std::vector<std::string> namespaces = {};
   const Predicate* filter = nullptr;
   bool with_vector = true;
   bool count_only = false;  // fill `total` alone
@@ -101,6 +103,7 @@ struct ListResult {
 /// Which points a stream gives.
 struct StreamRequest {
   std::optional<std::string> ns;
+  std::vector<std::string> namespaces = {};  // as of a ListRequest
   std::optional<Predicate> filter;
   bool with_vector = true;
 };
@@ -125,6 +128,7 @@ struct SearchRequest {
   std::optional<std::string> id;  // an existing point's vector (never answered itself)
   uint32_t limit = 10;
   std::optional<std::string> ns;
+  std::vector<std::string> namespaces = {};  // as of a ListRequest
   const Predicate* filter = nullptr;
   uint32_t ef_search = 0;  // 0: the collection's
   /// In place of ef_search: as much as is expected to find this share of the nearest, in (0, 1].

@@ -106,9 +106,10 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status read_each(const Read& read);
   template <class Read>
   Status read_largest(const Read& read);
-  /// Of the namespace that the request or its filter names, or of all.
-  template <class Read>
-  Status read_of(const std::optional<std::string>& ns, const Predicate* filter, const Read& read);
+  /// Of the namespace that the request or its filter names, of those that it is limited to, or of
+  /// all. The name that read(partition, pinned, ns) gets is empty for all of the partition.
+  template <class Request, class Read>
+  Status read_of(const Request& request, const Read& read);
   template <class Read>
   Status read_whole(const Partitions& partitions, const Read& read);
   template <class Read>
@@ -120,8 +121,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                             bool with_metadata) const;
   Result<std::span<const float>> query_vector(const SearchRequest& request,
                                               std::vector<float>& stored);
-  Status search_in(const Partition& partition, Lsn pinned, const SearchRequest& request,
-                   std::span<const float> query, SearchResult& result);
+  struct Looked;
+  Status search_in(const Looked& at, const SearchRequest& request, std::span<const float> query,
+                   SearchResult& result);
   bool few_match(const ReadFilter& filter) const;
   Status scan_all(std::span<const float> query, const SearchRequest& request,
                   const ReadFilter& filter, std::vector<Hit>& hits) const;
@@ -381,11 +383,20 @@ Status CollectionImpl::read_each(const Read& read) {
   return {};
 }
 
-template <class Read>
-Status CollectionImpl::read_of(const std::optional<std::string>& ns, const Predicate* filter,
-                               const Read& read) {
-  const std::string_view named = namespace_of(ns, filter);
-  return named.empty() ? read_each(read) : read_namespace(named, read);
+template <class Request, class Read>
+Status CollectionImpl::read_of(const Request& request, const Read& read) {
+  const auto read_in = [&](std::string_view ns) {
+    return read_namespace(
+        ns, [&](const Partition& partition, Lsn pinned) { return read(partition, pinned, ns); });
+  };
+  const std::string_view named = namespace_of(request.ns, request.filter);
+  if (!named.empty()) return read_in(named);
+  for (const std::string& ns : request.namespaces)
+    TRY(read_in(ns));
+  if (!request.namespaces.empty()) return {};
+  return read_each([&](const Partition& partition, Lsn pinned) {
+    return read(partition, pinned, std::string_view());
+  });
 }
 
 template <class Read>

@@ -13,7 +13,7 @@ Result<std::vector<NamespaceInfo>> CollectionImpl::namespaces() {
   const uint64_t now = env_.clock->unix_micros();
   std::map<std::string, uint64_t, std::less<>> counts;
   const auto look = [&](const Partition& partition, Lsn pinned) -> Status {
-    const ReadFilter filter(partition, pinned, now, std::nullopt, nullptr);
+    const ReadFilter filter(partition, pinned, now, {}, nullptr);
     const SlotTable::View view = partition.slots().view();
     for (Slot slot = 0; slot < view.count(); ++slot) {
       if (!filter.admits(slot)) continue;

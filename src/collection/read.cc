@@ -18,14 +18,13 @@ std::string_view namespace_of(const std::optional<std::string>& ns, const Predic
 }
 
 ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros,
-                       const std::optional<std::string>& ns, const Predicate* predicate)
+                       std::string_view ns, const Predicate* predicate)
     : partition_(partition),
       view_(partition.slots().view()),
       pinned_(pinned),
       now_micros_(now_micros),
       predicate_(predicate != nullptr && !predicate->empty() ? predicate : nullptr) {
-  ns_ = namespace_of(ns, predicate);
-  if (partition.place().ns == ns_) ns_.clear();  // all its points are
+  if (partition.place().ns != ns) ns_ = ns;  // else all its points are
   tag_ = namespace_tag(ns_);
   if (tag_ == 0 && predicate_ == nullptr) return;
   answer_ = partition.derived().payload->evaluate(predicate_, ns_);
@@ -79,7 +78,7 @@ Result<Point> CollectionImpl::get(const std::string& id, const std::optional<std
   std::optional<Point> point;
   const auto look = [&](const Partition& partition, Lsn pinned) -> Status {
     TRY_ASSIGN(const std::optional<Slot> slot, partition.find(namespace_of(ns), id, pinned));
-    const ReadFilter filter(partition, pinned, now, std::nullopt, nullptr);
+    const ReadFilter filter(partition, pinned, now, {}, nullptr);
     if (slot && filter.admits(*slot)) {
       TRY_ASSIGN(point, materialize(partition, *slot, true, true));
     }
@@ -95,8 +94,8 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
   TRY(failure());
   const uint64_t now = env_.clock->unix_micros();
   ListResult result;
-  const auto look = [&](const Partition& partition, Lsn pinned) -> Status {
-    const ReadFilter filter(partition, pinned, now, request.ns, request.filter);
+  const auto look = [&](const Partition& partition, Lsn pinned, std::string_view ns) -> Status {
+    const ReadFilter filter(partition, pinned, now, ns, request.filter);
     const SlotTable::View view = partition.slots().view();
     std::vector<std::pair<Lsn, Slot>> found;
     uint64_t total = 0;
@@ -118,7 +117,7 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
     }
     return {};
   };
-  TRY(read_of(request.ns, request.filter, look));
+  TRY(read_of(request, look));
   return result;
 }
 

@@ -14,8 +14,8 @@ namespace ferres {
 
 class ReadFilter : public SlotFilter {
  public:
-  ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros,
-             const std::optional<std::string>& ns, const Predicate* predicate);
+  ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros, std::string_view ns,
+             const Predicate* predicate);
 
   bool admits(Slot slot) const override;
   void prefetch(Slot slot) const override { view_.prefetch(slot); }

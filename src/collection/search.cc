@@ -170,6 +170,13 @@ Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& r
                                      : scan_all(query, request, filter, hits);
 }
 
+/// Where a search looks, and at which LSN.
+struct CollectionImpl::Looked {
+  const Partition& partition;
+  Lsn pinned = 0;
+  std::string_view ns;  // empty: all of the partition
+};
+
 Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   TRY(failure());
   if (request.limit == 0) return Status(Code::kInvalidArgument, "limit must be greater than 0");
@@ -181,17 +188,17 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   std::vector<float> stored;
   TRY_ASSIGN(const std::span<const float> query, query_vector(request, stored));
   SearchResult result;
-  TRY(read_of(request.ns, request.filter, [&](const Partition& partition, Lsn pinned) {
-    return search_in(partition, pinned, request, query, result);
+  TRY(read_of(request, [&](const Partition& partition, Lsn pinned, std::string_view ns) {
+    return search_in({partition, pinned, ns}, request, query, result);
   }));
   return result;
 }
 
 /// The nearest in one partition, merged with those of others that were found before.
-Status CollectionImpl::search_in(const Partition& partition, Lsn pinned,
-                                 const SearchRequest& request, std::span<const float> query,
-                                 SearchResult& result) {
-  ReadFilter filter(partition, pinned, env_.clock->unix_micros(), request.ns, request.filter);
+Status CollectionImpl::search_in(const Looked& at, const SearchRequest& request,
+                                 std::span<const float> query, SearchResult& result) {
+  const auto& [partition, pinned, ns] = at;
+  ReadFilter filter(partition, pinned, env_.clock->unix_micros(), ns, request.filter);
   if (request.id) {
     TRY_ASSIGN(const std::optional<Slot> itself,
                partition.find(namespace_of(request.ns, request.filter), *request.id, pinned));

@@ -21,10 +21,9 @@ class CollectionImpl::CheckpointStream : public PointStream {
         lsn_(opened.lsn),
         pin_(std::move(pin)),
         partitions_(std::move(opened.partitions)),
-        parts_(parts_of(*partitions_, request_)) {
-    for (const std::shared_ptr<Part>& part : parts_)
-      total_ += part->points;
-    if (!partitions_->isolated()) total_ = partitions_->points();
+        parts_(looks_of(*partitions_, request_)) {
+    for (const Look& look : parts_)
+      total_ += partitions_->isolated() ? look.part->points.load() : partitions_->points();
   }
 
   Lsn lsn() const override { return lsn_; }
@@ -49,24 +48,37 @@ class CollectionImpl::CheckpointStream : public PointStream {
   }
 
  private:
-  static std::vector<std::shared_ptr<Part>> parts_of(const Partitions& partitions,
-                                                     const StreamRequest& request) {
+  /// One way through a part; of a part that namespaces share there may be several.
+  struct Look {
+    std::shared_ptr<Part> part;
+    std::string ns;  // empty: all of the part
+  };
+
+  static std::vector<Look> looks_of(const Partitions& partitions, const StreamRequest& request) {
+    std::vector<std::string> names = request.namespaces;
     const std::string_view ns =
         namespace_of(request.ns, request.filter ? &*request.filter : nullptr);
-    if (!partitions.isolated() || ns.empty()) return partitions.all();
-    const std::shared_ptr<Part> part = partitions.find(ns);
-    return part == nullptr ? std::vector<std::shared_ptr<Part>>() : std::vector{part};
+    if (!ns.empty()) names = {std::string(ns)};
+    std::vector<Look> looks;
+    for (const std::string& name : names) {
+      if (auto part = partitions.find(name)) looks.push_back({std::move(part), name});
+    }
+    if (!names.empty()) return looks;
+    for (const std::shared_ptr<Part>& part : partitions.all())
+      looks.push_back({part, {}});
+    return looks;
   }
 
   /// Begins with parts_[part_]; the one before is closed. The one part that all share stays open:
   /// its files may have lost their names.
   Status open_part() {
     if (partitions_->isolated()) partitions_->close_some(0);
-    TRY(partitions_->reach(*parts_[part_]));
-    partition_ = parts_[part_]->partition.load();
+    const Look& look = parts_[part_];
+    TRY(partitions_->reach(*look.part));
+    partition_ = look.part->partition.load();
     slots_ = partition_->slots_given();
     next_ = 0;
-    filter_ = std::make_unique<ReadFilter>(*partition_, lsn_, now_micros_, request_.ns,
+    filter_ = std::make_unique<ReadFilter>(*partition_, lsn_, now_micros_, look.ns,
                                            request_.filter ? &*request_.filter : nullptr);
     return {};
   }
@@ -93,7 +105,7 @@ class CollectionImpl::CheckpointStream : public PointStream {
   const Lsn lsn_;
   const std::unique_ptr<const StreamPin> pin_;
   const std::shared_ptr<Partitions> partitions_;
-  const std::vector<std::shared_ptr<Part>> parts_;
+  const std::vector<Look> parts_;
   uint64_t total_ = 0;
   uint64_t done_ = 0;
   size_t part_ = 0;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "api/context.h"
-#include "auth/api_keys.h"
+#include "auth/accounts.h"
 #include "base/executor.h"
 #include "base/logging.h"
 #include "db/database.h"
@@ -23,36 +23,49 @@ constexpr uint64_t kMicrosPerSecond = 1000000;
 constexpr size_t kLongRequests = 2;
 constexpr size_t kStoreRequests = 4;
 
-struct Listening {
-  std::string host;
-  std::vector<std::string> keys;
-};
-
 bool is_loopback(std::string_view host) {
   return host.starts_with("127.") || host == "::1";
 }
 
-// The rule of listening: without a key only this machine is served, and whoever opens the server
-// to the network without one gets a key made, printed once.
-Listening decide_listening(const Settings& settings) {
-  Listening listening{.host = settings.host, .keys = settings.api_keys};
-  if (listening.host == "localhost") listening.host = "127.0.0.1";
-  if (!listening.keys.empty()) {
-    if (listening.host.empty()) listening.host = "0.0.0.0";
-    return listening;
-  }
-  if (listening.host.empty() || is_loopback(listening.host)) {
-    if (listening.host.empty()) listening.host = "127.0.0.1";
-    log_warning("no_api_key", {{"listening_on", listening.host},
-                               {"why", "no API key is set, so only this machine is served"},
-                               {"to_change", "set FERRESDB_API_KEYS"}});
-    return listening;
-  }
-  listening.keys.push_back(generate_api_key());
-  std::printf("No API key was set, so one was made for this run. It is shown only here:\n  %s\n",
-              listening.keys.front().c_str());
+/// Where to listen. Without any key, only this machine may be served.
+std::string host_of(const Settings& settings, const Accounts& accounts) {
+  if (settings.host == "localhost") return "127.0.0.1";
+  if (!settings.host.empty()) return settings.host;
+  return accounts.has_keys() ? "0.0.0.0" : "127.0.0.1";
+}
+
+void print_once(const char* what, const std::string& secret) {
+  std::printf("%s It is shown only here:\n  %s\n", what, secret.c_str());
   std::fflush(stdout);
-  return listening;
+}
+
+/// The first user, and a first key for a server that is opened to the network without one.
+Status make_first_accounts(Accounts& accounts, const std::string& host) {
+  if (const Status failure = accounts.failure(); !failure.ok()) {
+    log_error("accounts_unreadable",
+              {{"why", failure.message()},
+               {"in_force", "the API keys of the settings alone"},
+               {"to_change",
+                "restore the file from a copy, or remove it and make keys and users "
+                "anew"}});
+    return {};
+  }
+  TRY_ASSIGN(const std::optional<std::string> password, accounts.make_root());
+  if (password) print_once("The user root was made, an admin, with this password.", *password);
+  if (accounts.has_keys()) return {};
+  if (is_loopback(host)) {
+    log_warning("no_api_key", {{"listening_on", host},
+                               {"why",
+                                "there is no API key, so only this machine is served, and "
+                                "everybody on it is an admin"},
+                               {"to_change", "set FERRESDB_API_KEYS, or make a key"}});
+    return {};
+  }
+  NewKey first;
+  first.name = "first";
+  TRY_ASSIGN(const MadeKey made, accounts.make_key(std::move(first)));
+  print_once("There was no API key, so one was made.", made.key);
+  return {};
 }
 
 DatabaseOptions database_options(const Settings& settings) {
@@ -69,6 +82,15 @@ DatabaseOptions database_options(const Settings& settings) {
   options.collection.isolate_namespaces = settings.namespace_physical_isolation;
   options.collection.open_partitions_max = settings.open_namespaces_max;
   return options;
+}
+
+std::unique_ptr<Accounts> open_accounts(const Settings& settings) {
+  return Accounts::open(posix_files(), system_clock(),
+                        {.path = settings.storage_path + "/system/accounts.json",
+                         .keys = settings.api_keys,
+                         .token_secret = settings.jwt_secret,
+                         .open_without_keys = settings.host.empty() || is_loopback(settings.host) ||
+                                              settings.host == "localhost"});
 }
 
 size_t cores() {
@@ -134,8 +156,6 @@ S3Settings s3_settings(const Settings& settings) {
 }
 
 Status serve(const Settings& settings) {
-  const Listening listening = decide_listening(settings);
-  const ApiKeys keys(listening.keys);
   CommitClock commit_clock(system_clock());
   const size_t workers = settings.work_threads > 0 ? settings.work_threads : cores();
   const std::unique_ptr<Executor> executor = make_thread_pool(workers);
@@ -148,30 +168,36 @@ Status serve(const Settings& settings) {
   std::unique_ptr<Executor> store_requests = make_thread_pool(kStoreRequests);
   const uint64_t started = system_clock().monotonic_nanos();
   TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings, true));
+  const std::unique_ptr<Accounts> accounts = open_accounts(settings);
+  const std::string host = host_of(settings, *accounts);
+  if (const Status made = make_first_accounts(*accounts, host); !made.ok()) {
+    db->close().ignore();  // nothing was written; the reason to tell is the accounts'
+    return made.clone();
+  }
   Context context{.db = *db,
+                  .accounts = *accounts,
                   .clock = system_clock(),
                   .files = posix_files(),
                   .long_requests = *long_requests,
                   .store_requests = *store_requests,
                   .version = std::string(kVersion),
                   .data_dir = settings.storage_path,
-                  .address = listening.host + ":" + std::to_string(settings.port),
+                  .address = host + ":" + std::to_string(settings.port),
                   .started_nanos = started,
                   .query_stats = {},
                   .s3 = s3_settings(settings)};
-  Service service(context, keys, Cors(settings.cors_origins));
+  Service service(context, Cors(settings.cors_origins));
   Result<std::unique_ptr<HttpServer>> server =
-      HttpServer::start(http_options(settings, listening.host), service);
+      HttpServer::start(http_options(settings, host), service);
   if (!server.ok()) {
     db->close().ignore();  // nothing was written; the reason to tell is the listening's
     return std::move(server).error();
   }
   const uint64_t opened = system_clock().monotonic_nanos() - started;
-  log_info("listening",
-           {{"address", "http://" + listening.host + ":" + std::to_string((*server)->port())},
-            {"version", kVersion},
-            {"storage_path", settings.storage_path},
-            {"opened_ms", static_cast<double>(opened) / 1e6}});
+  log_info("listening", {{"address", "http://" + host + ":" + std::to_string((*server)->port())},
+                         {"version", kVersion},
+                         {"storage_path", settings.storage_path},
+                         {"opened_ms", static_cast<double>(opened) / 1e6}});
   wait_for_signal();
   context.stopping = true;
   const bool drained = (*server)->stop(settings.drain_seconds_max);

@@ -66,10 +66,37 @@ void count_unmatched(int status) {
       ->add();
 }
 
+Answer forbidden(std::string message) {
+  return error_answer(Status(Code::kForbidden, std::move(message)));
+}
+
+/// What the caller may not do at all.
+std::optional<Answer> refusal_of(const Principal& who, const Operation& operation,
+                                 const Call& call) {
+  const std::string name(operation.name);
+  const bool of_collection = operation.path.find("/:name") != std::string_view::npos;
+  const bool may = of_collection ? who.may(operation.permission, call.collection)
+                   : operation.permission == Permission::kCreate
+                       ? who.may_somewhere(operation.permission)  // where: its body says
+                       : allows(who.role, operation.permission);
+  if (!may && of_collection && allows(who.role, operation.permission))
+    return forbidden("your permissions do not cover " + name + " on this collection");
+  if (!may) return forbidden("the role " + std::string(role_name(who.role)) + " may not " + name);
+  if (const auto ns = call.ambient_namespace(); ns && !ns->empty() && !who.may_enter(*ns))
+    return auth_error_answer(403, "forbidden_namespace",
+                             "API key does not have access to this namespace");
+  if (operation.reach != Reach::kAll) return std::nullopt;
+  if (!who.namespaces().empty())
+    return forbidden("an API key that is limited to namespaces may not " + name);
+  if (of_collection && who.restriction(call.collection) != nullptr)
+    return forbidden("a permission for some points of the collection alone is not for " + name);
+  return std::nullopt;
+}
+
 }  // namespace
 
-Service::Service(Context& context, const ApiKeys& keys, Cors cors)
-    : context_(context), keys_(keys), cors_(std::move(cors)), router_(api_operations()) {
+Service::Service(Context& context, Cors cors)
+    : context_(context), cors_(std::move(cors)), router_(api_operations()) {
   constexpr std::array kBoundsMs = {10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0};
   for (const Operation& operation : api_operations()) {
     series_.push_back({requests_total(operation, 200),
@@ -93,20 +120,17 @@ HttpResponse Service::refuse(int status, std::string_view message) {
   return to_response(error_answer(status, word, message), "");
 }
 
-// Credential, permission and content type; the answer that refuses the call, or none.
+// Credential, permission, namespaces and content type; the answer that refuses the call, or none.
 std::optional<Answer> Service::refusal(const HttpRequest& request, const Operation& operation,
-                                       Principal& principal, std::string& headers) const {
-  if (operation.permission == Permission::kPublic) return std::nullopt;
-  Result<Principal> who = keys_.authenticate(request.authorization);
-  if (!who.ok()) {
-    if (who.error().code() == Code::kUnauthenticated) headers += "WWW-Authenticate: Bearer\r\n";
-    return auth_error_answer(who.error());
-  }
-  principal = *std::move(who);
-  if (!allows(principal.role, operation.permission)) {
-    return error_answer(Status(Code::kForbidden, "the role " +
-                                                     std::string(role_name(principal.role)) +
-                                                     " may not " + std::string(operation.name)));
+                                       Call& call, std::string& headers) const {
+  if (operation.permission != Permission::kPublic) {
+    Result<Principal> who = context_.accounts.authenticate(request.authorization);
+    if (!who.ok()) {
+      if (who.error().code() == Code::kUnauthenticated) headers += "WWW-Authenticate: Bearer\r\n";
+      return auth_error_answer(who.error());
+    }
+    call.principal = *std::move(who);
+    if (auto refused = refusal_of(call.principal, operation, call)) return refused;
   }
   const auto types = content_types(operation.body);
   if (!types.empty() && !is_one_of(request.content_type, types)) {
@@ -144,15 +168,15 @@ std::shared_ptr<BodySink> Service::handle(HttpRequest request, Reply reply) {
   }
   const Operation& operation = *route->operation;
   Call call;
-  if (auto refused = refusal(request, operation, call.principal, headers)) {
-    count(operation, refused->status, 0);
-    reply(to_response(*std::move(refused), std::move(headers)));
-    return nullptr;
-  }
   call.collection = std::move(route->collection);
   call.item = std::move(route->item);
   call.query = std::move(route->query);
   call.namespace_header = request.namespace_header;
+  if (auto refused = refusal(request, operation, call, headers)) {
+    count(operation, refused->status, 0);
+    reply(to_response(*std::move(refused), std::move(headers)));
+    return nullptr;
+  }
   call.body = std::move(request.body);
   operation.handler(context_, call,
                     [this, &operation, started, headers = std::move(headers),

@@ -4,7 +4,6 @@
 #pragma once
 #include "api/context.h"
 #include "api/operations.h"
-#include "auth/api_keys.h"
 #include "base/metrics.h"
 #include "server/cors.h"
 #include "server/http.h"
@@ -14,16 +13,16 @@ namespace ferres {
 
 class Service final : public HttpHandler {
  public:
-  /// Context and keys outlive the service.
-  Service(Context& context, const ApiKeys& keys, Cors cors);
+  /// The context outlives the service.
+  Service(Context& context, Cors cors);
 
   bool streams(std::string_view method, std::string_view target) const override;
   std::shared_ptr<BodySink> handle(HttpRequest request, Reply reply) override;
   HttpResponse refuse(int status, std::string_view message) override;
 
  private:
-  std::optional<Answer> refusal(const HttpRequest& request, const Operation& operation,
-                                Principal& principal, std::string& headers) const;
+  std::optional<Answer> refusal(const HttpRequest& request, const Operation& operation, Call& call,
+                                std::string& headers) const;
 
   struct Series {
     std::shared_ptr<Counter> ok;  // status 200, the common case
@@ -33,7 +32,6 @@ class Service final : public HttpHandler {
   void count(const Operation& operation, int status, double ms) const;
 
   Context& context_;
-  const ApiKeys& keys_;
   const Cors cors_;
   const Router router_;
   std::vector<Series> series_;  // as the operations table

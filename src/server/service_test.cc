@@ -27,40 +27,8 @@ class ServiceTest : public ApiTest {
     request.body = std::move(body);
     return request;
   }
-  static std::string target_of(const Operation& row) {
-    std::string target(row.path);
-    if (const size_t at = target.find(":name"); at != std::string::npos)
-      target.replace(at, 5, "docs");
-    if (const size_t at = target.find("*id"); at != std::string::npos) target.replace(at, 3, "p1");
-    return target;
-  }
-
-  ApiKeys keys_{{"secret"}};
-  Service service_{*context_, keys_, Cors({})};
+  Service service_{*context_, Cors({})};
 };
-
-TEST_F(ServiceTest, EveryOperationButThePublicOnesAsksForAKey) {
-  create();
-  for (const Operation& row : api_operations()) {
-    const std::string target = target_of(row);
-    HttpRequest none = request(verb_name(row.verb), target, "{}");
-    none.authorization.reset();
-    HttpRequest wrong = request(verb_name(row.verb), target, "{}");
-    wrong.authorization = "Bearer wrong";
-    const HttpResponse without = ask(std::move(none));
-    const HttpResponse unknown = ask(std::move(wrong));
-    if (row.permission == Permission::kPublic) {
-      EXPECT_EQ(without.status, 200) << target;
-      continue;
-    }
-    EXPECT_EQ(without.status, 401) << target;
-    EXPECT_NE(without.body.find(R"("code":"unauthorized")"), std::string::npos) << without.body;
-    EXPECT_NE(without.headers.find("WWW-Authenticate: Bearer"), std::string::npos);
-    EXPECT_EQ(unknown.status, 403) << target;
-    EXPECT_NE(unknown.body.find(R"("code":"forbidden")"), std::string::npos) << unknown.body;
-  }
-  EXPECT_EQ(ask(request("GET", "/api/v1/collections/docs")).status, 200);  // nothing happened
-}
 
 TEST_F(ServiceTest, AnswersCarryTheOperationsStatus) {
   EXPECT_EQ(ask(request("POST", "/api/v1/collections",

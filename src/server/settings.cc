@@ -27,6 +27,8 @@ constexpr std::array kSettings = {
             "Data folder; held by one server at a time"},
     Setting{"api_keys", "", &S::api_keys, 0, 0, true,
             "API keys, separated by commas (a list in TOML); each is an admin"},
+    Setting{"jwt_secret", "", &S::jwt_secret, 0, 0, true,
+            "Signs the tokens of logged-in users. Empty: one is made at the first start and kept"},
     Setting{"cors_origins", "CORS_ORIGINS", &S::cors_origins, 0, 0, false,
             "Origins that browsers may call from, separated by commas. Empty: any port of "
             "http://localhost and http://127.0.0.1"},

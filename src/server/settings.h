@@ -21,6 +21,7 @@ struct Settings {
   uint64_t port = 8080;
   std::string storage_path = "./data";
   std::vector<std::string> api_keys;
+  std::string jwt_secret;
   std::vector<std::string> cors_origins;
   std::string log_level = "info";
   std::string log_format = "text";

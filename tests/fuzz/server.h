@@ -10,6 +10,7 @@
 
 #include "api/context.h"
 #include "api/operations.h"
+#include "auth/accounts.h"
 #include "base/logging.h"
 #include "base/sim_files.h"
 
@@ -85,8 +86,10 @@ class FuzzServer {
   ManualClock clock_{1'700'000'000'000'000};
   CommitClock commit_clock_{clock_};
   std::shared_ptr<Database> db_ = open();
-  Context context_{*db_,   clock_,        files_, executor_, executor_, "fuzz",
-                   "data", "127.0.0.1:1", 0,      {},        {}};
+  std::unique_ptr<Accounts> accounts_ = Accounts::open(
+      files_, clock_, {.path = "data/system/accounts.json", .keys = {"k"}, .token_secret = {}});
+  Context context_{*db_,   *accounts_, clock_,        files_, executor_, executor_,
+                   "fuzz", "data",     "127.0.0.1:1", 0,      {},        {}};
 };
 
 }  // namespace ferres
