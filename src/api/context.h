@@ -11,6 +11,7 @@
 #include "api/query_stats.h"
 #include "api/tasks.h"
 #include "auth/accounts.h"
+#include "auth/audit_log.h"
 #include "backup/s3_client.h"
 #include "base/clock.h"
 #include "base/executor.h"
@@ -39,8 +40,9 @@ struct Context {
   std::function<Result<std::unique_ptr<ObjectStore>>(const S3Target&, const S3Options&)>
       open_store = open_s3;
   Tasks tasks{clock};
-  std::atomic<bool> stopping{false};    // long requests give up
-  std::atomic<bool> backing_up{false};  // or bringing a backup back: one at a time
+  std::shared_ptr<AuditLog> audit = nullptr;  // null: none is kept
+  std::atomic<bool> stopping{false};          // long requests give up
+  std::atomic<bool> backing_up{false};        // or bringing a backup back: one at a time
 };
 
 }  // namespace ferres

@@ -8,6 +8,7 @@ Result<Answer> create_collection(Context& context, Call& call) {
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
   TRY_ASSIGN(CollectionConfig config, read_config(fields));
+  call.about("collection:" + config.name);
   if (!call.principal.may(Permission::kCreate, config.name))
     return Status(Code::kForbidden, "you may not create the collection '" + config.name + "'");
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.create(std::move(config)));

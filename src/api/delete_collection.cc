@@ -8,7 +8,11 @@ Result<Answer> delete_collection(Context& context, Call& call) {
   if (purge != nullptr && *purge != "true" && *purge != "false") {
     return Status(Code::kInvalidArgument, "purge must be true or false");
   }
-  TRY(context.db.drop(call.collection, purge != nullptr && *purge == "true"));
+  const bool forget = purge != nullptr && *purge == "true";
+  if (forget && call.principal.role != Role::kAdmin)
+    return Status(Code::kForbidden, "only an admin may purge");
+  call.detail(forget ? R"({"purge":true})" : R"({"purge":false})");
+  TRY(context.db.drop(call.collection, forget));
   context.query_stats.forget(call.collection);
   return Answer{.status = 204, .body = {}};
 }

@@ -39,6 +39,16 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   const bool forget = purge != nullptr && *purge == "true";
+  // It takes the history of everybody's points.
+  const bool may_purge =
+      call.principal.role == Role::kAdmin && call.principal.sees_all(call.collection);
+  if (forget && !may_purge) {
+    return reply(error_answer(
+        Status(Code::kForbidden, "only an admin who is limited to no namespace may purge")));
+  }
+  JsonWriter details;
+  details.begin_object().field("namespace", call.item).field("purge", forget).end_object();
+  call.detail(details.take());
   context.long_requests.submit(
       [collection = *std::move(collection), ns = call.item, forget, reply] {
         if (auto refused = forget ? refusal(*collection, ns) : std::nullopt)

@@ -57,16 +57,17 @@ void delete_points(Context& context, Call& call, const Reply& reply) {
   Result<DeleteCall> parsed = read_delete(context, call);
   if (!parsed.ok()) return reply(error_answer(parsed.error()));
   const bool async = parsed->request.async;
-  parsed->collection->remove(std::move(parsed->request),
-                             [reply, async](Result<DeleteResult> result) {
-                               if (!result.ok()) return reply(error_answer(result.error()));
-                               JsonWriter json;
-                               json.begin_object();
-                               json.field("deleted", result->deleted);
-                               write_commit(json, async, result->lsn);
-                               json.end_object();
-                               reply({.body = json.take()});
-                             });
+  parsed->collection->remove(
+      std::move(parsed->request), [reply, async, note = call.audit](Result<DeleteResult> result) {
+        if (!result.ok()) return reply(error_answer(result.error()));
+        if (note) note->details_json = "{\"deleted\":" + std::to_string(result->deleted) + "}";
+        JsonWriter json;
+        json.begin_object();
+        json.field("deleted", result->deleted);
+        write_commit(json, async, result->lsn);
+        json.end_object();
+        reply({.body = json.take()});
+      });
 }
 
 }  // namespace ferres

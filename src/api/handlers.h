@@ -39,6 +39,8 @@ void set_password(Context& context, Call& call, const Reply& reply);
 Result<Answer> set_permissions(Context& context, Call& call);
 Result<Answer> delete_user(Context& context, Call& call);
 
+void get_audit(Context& context, Call& call, const Reply& reply);
+
 Result<Answer> create_collection(Context& context, Call& call);
 Result<Answer> list_collections(Context& context, Call& call);
 Result<Answer> get_collection(Context& context, Call& call);

@@ -16,9 +16,17 @@ namespace {
 constexpr uint64_t kGraceDefault = 24 * 3600;
 constexpr uint64_t kGraceMax = 90 * 24 * 3600;
 
-/// Who made a key: its user, or the key that did.
-std::string maker_name(const Principal& who) {
-  return who.key_id != 0 ? "api_key:" + std::to_string(who.key_id) : who.user;
+bool is_own(const KeyInfo& info, const Principal& who) {
+  return who.role == Role::kAdmin || (!who.account.empty() && info.made_by == who.account);
+}
+
+/// Whether a key may do no more than its maker may now, who may have been able to do more once.
+bool is_within(const KeyInfo& info, const Principal& who) {
+  if (who.role == Role::kAdmin) return true;
+  const std::vector<Grant> none;
+  const std::vector<Grant>& own = who.limits ? who.limits->grants : none;
+  const std::vector<Grant>& given = info.limits ? info.limits->grants : none;
+  return info.role <= who.role && (own.empty() || own == given);
 }
 
 void write_key_fields(JsonWriter& json, const KeyInfo& info) {
@@ -54,11 +62,17 @@ Result<uint64_t> id_of(const Call& call) {
 Result<KeyInfo> own_key(const Context& context, const Call& call) {
   TRY_ASSIGN(const uint64_t id, id_of(call));
   for (KeyInfo& info : context.accounts.keys()) {
-    const bool own =
-        call.principal.role == Role::kAdmin || info.made_by == maker_name(call.principal);
-    if (info.id == id && own) return std::move(info);
+    if (info.id != id || !is_own(info, call.principal)) continue;
+    call.about("api_key:" + info.name);
+    call.detail("{\"id\":" + std::to_string(id) + "}");
+    return std::move(info);
   }
   return Status(Code::kNotFound, "there is no API key " + std::to_string(id));
+}
+
+Status check_within(const KeyInfo& info, const Principal& who) {
+  if (is_within(info, who)) return {};
+  return {Code::kForbidden, "this key may do more than you may: it can only be deleted"};
 }
 
 Status read_role(const JsonFields& fields, const Principal& maker, std::optional<Role>& role) {
@@ -98,11 +112,10 @@ bool names(const JsonFields& fields, std::string_view key) {
 
 Result<Answer> list(Context& context, Call& call) {
   TRY(context.accounts.failure());
-  const std::string maker = maker_name(call.principal);
   JsonWriter json;
   json.begin_array();
   for (const KeyInfo& info : context.accounts.keys()) {
-    if (call.principal.role != Role::kAdmin && info.made_by != maker) continue;
+    if (!is_own(info, call.principal)) continue;
     json.begin_object();
     write_key_fields(json, info);
     json.end_object();
@@ -131,13 +144,21 @@ Result<Answer> create(Context& context, Call& call) {
   } else if (own != nullptr && key.role != Role::kAdmin) {
     key.limits.grants = own->grants;
   }
-  key.made_by = maker_name(call.principal);
+  key.made_by = call.principal.account;
+  if (const auto& own_end = call.principal.expires_at) {
+    if (key.expires_at.value_or(0) > *own_end)
+      return Status(Code::kForbidden, "a key that ends makes none that ends later");
+    if (!key.expires_at) key.expires_at = own_end;
+  }
+  call.about("api_key:" + key.name);
   TRY_ASSIGN(const MadeKey made, context.accounts.make_key(std::move(key)));
+  call.detail("{\"id\":" + std::to_string(made.info.id) + "}");
   return made_answer(made);
 }
 
 Result<Answer> update(Context& context, Call& call) {
   TRY_ASSIGN(const KeyInfo info, own_key(context, call));
+  TRY(check_within(info, call.principal));
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
   KeyChange change;
@@ -151,6 +172,9 @@ Result<Answer> update(Context& context, Call& call) {
   std::optional<uint64_t> expires_at;
   TRY(read_expiry(fields, context, expires_at));
   if (names(fields, "expires_at")) change.expires_at = expires_at;
+  const auto& own_end = call.principal.expires_at;
+  if (change.expires_at && own_end && change.expires_at->value_or(~uint64_t{0}) > *own_end)
+    return Status(Code::kForbidden, "a key that ends makes none that ends later");
   if (!change.namespaces && !change.role && !change.grants && !change.expires_at) {
     return Status(Code::kUnprocessable,
                   "missing field 'allowed_namespaces' (or role, permissions, expires_at)");
@@ -161,6 +185,7 @@ Result<Answer> update(Context& context, Call& call) {
 
 Result<Answer> rotate(Context& context, Call& call) {
   TRY_ASSIGN(const KeyInfo info, own_key(context, call));
+  TRY(check_within(info, call.principal));
   uint64_t grace = kGraceDefault;
   if (const std::string* text = call.parameter("grace_seconds")) {
     const char* const end = text->data() + text->size();

@@ -30,6 +30,20 @@ enum class Reach : uint8_t {
   kAll,
 };
 
+/// What the audit log is told of an operation's calls.
+struct Audited {
+  std::string_view action;    // empty: nothing, but for calls that are refused
+  std::string_view resource;  // of calls that are about no collection and name nothing themselves
+};
+
+/// What a handler adds to the audit log's entry of its call.
+struct AuditNote {
+  std::string user;  // empty: the principal's
+  std::string resource;
+  std::string details_json;
+  bool partial = false;  // done in part
+};
+
 /// One request of a client. Path variables are percent-decoded UTF-8, but otherwise as sent.
 struct Call {
   std::string collection;  // the path's :name
@@ -40,6 +54,13 @@ struct Call {
   Principal principal;
   /// Set by the handler of an operation whose body is kLines, unless it replied at once.
   std::shared_ptr<BodySink> sink;
+  /// Null when the call is not audited. A handler that replies later keeps a reference.
+  std::shared_ptr<AuditNote> audit;
+
+  /// Says what the call is about, "KIND:NAME".
+  void about(std::string resource) const;
+  /// A JSON object that the audit log keeps with the call.
+  void detail(std::string json) const;
 
   /// The value of a query parameter; nullptr when absent.
   const std::string* parameter(std::string_view name) const;
@@ -58,6 +79,7 @@ struct Operation {
   bool writes;  // refused on read replicas
   Body body;
   Handler handler;
+  Audited audited = {};
 };
 
 std::span<const Operation> api_operations();

@@ -8,6 +8,8 @@ namespace ferres {
 Result<Answer> patch_collection(Context& context, Call& call) {
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
+  TRY_ASSIGN(std::string details, to_json_text(body));
+  call.detail(std::move(details));
   TRY(context.db.configure(call.collection, [&fields](CollectionConfig& config) {
     return change_config(fields, config);
   }));

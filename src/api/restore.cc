@@ -25,6 +25,9 @@ Result<RestoreRequest> read_request(Call& call) {
   TRY(fields.read("collection", request.collection));
   TRY(fields.read("target_collection", request.as));
   TRY(fields.read("namespace", request.target.ns));
+  if (request.collection) call.about("collection:" + *request.collection);
+  TRY_ASSIGN(std::string details, to_json_text(body));
+  call.detail(std::move(details));
   if (request.target.ns && !request.collection)
     return Status(Code::kInvalidArgument, "a namespace is of one collection: name the collection");
   if (std::string reason = invalid_namespace(request.target.ns.value_or("")); !reason.empty())

@@ -86,6 +86,7 @@ Result<Answer> change_password(Context& context, const std::string& username,
 }
 
 Result<Answer> change_permissions(Context& context, Call& call) {
+  call.about("user:" + call.item);
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
   TRY_ASSIGN(std::vector<Grant> grants, read_permissions(fields));
@@ -101,6 +102,8 @@ Result<Answer> remove_user(Context& context, const Call& call) {
   const auto [stopped, error] = std::from_chars(call.item.data(), end, id);
   if (error != std::errc() || stopped != end)
     return Status(Code::kInvalidArgument, "a user's id is a whole number, not '" + call.item + "'");
+  for (const UserInfo& user : context.accounts.users())
+    if (user.id == id) call.about("user:" + user.username);
   TRY(context.accounts.remove_user(id));
   return Answer{.body = R"({"deleted":true,"id":)" + std::to_string(id) + "}"};
 }
@@ -110,29 +113,35 @@ Result<Answer> remove_user(Context& context, const Call& call) {
 void login(Context& context, Call& call, const Reply& reply) {
   Result<Credentials> read = read_credentials(call);
   if (!read.ok()) return reply(error_answer(read.error()));
+  call.about("user:" + read->username);
+  if (call.audit) call.audit->user = read->username;
   context.long_requests.submit([&context, credentials = *std::move(read), reply] {
     reply(account_answer(context, log_in(context, credentials)));
   });
 }
 
 Result<Answer> list_users(Context& context, Call&) {
+  if (Status failure = context.accounts.failure(); !failure.ok())
+    return account_answer(context, std::move(failure));
   JsonWriter json;
   json.begin_array();
   for (const UserInfo& user : context.accounts.users())
     write_user(json, user);
   json.end_array();
-  return account_answer(context, Answer{.body = json.take()});
+  return Answer{.body = json.take()};
 }
 
 void create_user(Context& context, Call& call, const Reply& reply) {
   Result<NewUser> read = read_user(call);
   if (!read.ok()) return reply(error_answer(read.error()));
+  call.about("user:" + read->username);
   context.long_requests.submit([&context, user = *std::move(read), reply] {
     reply(account_answer(context, add_user(context, user)));
   });
 }
 
 void set_password(Context& context, Call& call, const Reply& reply) {
+  call.about("user:" + call.item);
   Result<std::string> read = read_password(call);
   if (!read.ok()) return reply(error_answer(read.error()));
   context.long_requests.submit(

@@ -101,7 +101,7 @@ Status Accounts::load() {
     if (read.ok()) {
       book = *std::move(read);
     } else {
-      status = std::move(read).error().context(options_.path);
+      status = std::move(read).error();
     }
   }
   for (const std::string& key : options_.keys) {
@@ -128,6 +128,9 @@ Status Accounts::change(const Change& change) {
   auto changed = std::make_shared<AccountBook>(*book());
   TRY(change(*changed));
   const std::string json = account_book_json(*changed);
+  // What could not be read at the next start must not be written.
+  if (json.size() > kFileBytesMax || !read_account_book(json).ok())
+    return {Code::kInvalidArgument, "the accounts would be too large to be kept"};
   TRY(write_secret_file_atomic(files_, options_.path, as_bytes(json)));
   changed->index();
   const MutexLock publishing(mutex_);
@@ -180,7 +183,8 @@ Result<Principal> Accounts::authenticate(std::optional<std::string_view> authori
       return Status(Code::kForbidden, "the API key has expired");
     who.user = "api_key";
     who.role = key->info.role;
-    who.key_id = key->info.id;
+    who.account = "api_key:" + std::to_string(key->info.id);
+    who.expires_at = key->info.expires_at;
     who.limits = key->info.limits;
     return who;
   }
@@ -195,6 +199,7 @@ Result<Principal> Accounts::authenticate(std::optional<std::string_view> authori
   if (user == now->users.end() || user->second.generation != claims.generation)
     return Status(Code::kUnauthenticated, "the token is no longer good: log in again");
   who.user = claims.user;
+  who.account = "user:" + std::to_string(user->second.info.id);
   who.role = user->second.info.role;
   who.limits = user->second.info.limits;
   return who;

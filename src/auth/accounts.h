@@ -33,7 +33,7 @@ struct KeyInfo {
   std::shared_ptr<const Limits> limits;  // null: none
   uint64_t created_at = 0;               // Unix seconds
   std::optional<uint64_t> expires_at;    // Unix seconds
-  std::string made_by;                   // the principal's maker_name()
+  std::string made_by;                   // the account of who made it
   bool of_settings = false;              // from the configuration, where it also ends
   std::optional<uint64_t>
       old_key_until;  // after a rotation, while the old one is good: Unix seconds

@@ -84,7 +84,7 @@ TEST_F(AccountsTest, AMadeKeyIsGoodAtOnceAndAfterARestart) {
     const Result<Principal> who = with(made.key);
     ASSERT_TRUE(who.ok());
     EXPECT_EQ(who->role, Role::kEditor);
-    EXPECT_EQ(who->key_id, made.info.id);
+    EXPECT_EQ(who->account, "api_key:" + std::to_string(made.info.id));
     EXPECT_TRUE(who->may_enter("b"));
     EXPECT_FALSE(who->may_enter("c"));
     open({"secret"});

@@ -20,6 +20,12 @@ Status wrong(std::string message) {
   return {Code::kUnprocessable, std::move(message)};
 }
 
+Status check_length(std::string_view text, std::string_view path, size_t bytes_max) {
+  if (text.size() <= bytes_max) return {};
+  return {Code::kInvalidArgument,
+          std::string(path) + " too long: max " + std::to_string(bytes_max) + " bytes"};
+}
+
 Result<std::vector<Permission>> read_actions(JsonValue value, const std::string& path) {
   std::vector<std::string> names;
   TRY(read_strings(value, path, names));
@@ -42,6 +48,7 @@ Result<Restriction> read_restriction(JsonValue value, const std::string& path) {
   // Put into a filter as a field's name: nothing that a filter would take for something else.
   if (restriction.field.empty() || restriction.field.starts_with('$'))
     return wrong(fields.path("field") + " must name a metadata field");
+  TRY(check_length(restriction.field, fields.path("field"), kResourceBytesMax));
   TRY_ASSIGN(const JsonValue values, fields.require("allowed_values"));
   simdjson::dom::array array;
   if (values.get_array().get(array) != simdjson::SUCCESS)
@@ -50,7 +57,12 @@ Result<Restriction> read_restriction(JsonValue value, const std::string& path) {
     return Status(Code::kInvalidArgument, fields.path("allowed_values") + " has too many: max " +
                                               std::to_string(kRestrictionValuesMax));
   }
+  for (const JsonValue value : array) {
+    if (!value.is_string() && !value.is_number() && !value.is_bool())
+      return wrong(fields.path("allowed_values") + " must be strings, numbers, true or false");
+  }
   TRY_ASSIGN(restriction.values_json, to_json_text(values));
+  TRY(check_length(restriction.values_json, fields.path("allowed_values"), kRestrictionBytesMax));
   return restriction;
 }
 
@@ -63,6 +75,7 @@ Result<Grant> read_grant(JsonValue value, const std::string& path) {
   TRY(of.require("type", type));
   if (type == "collection") {
     TRY(of.require("name", grant.collection.emplace()));
+    TRY(check_length(*grant.collection, of.path("name"), kResourceBytesMax));
   } else if (type != "all_collections") {
     return wrong(of.path("type") + " must be 'collection' or 'all_collections'");
   }
@@ -133,6 +146,8 @@ Result<std::vector<std::string>> read_namespaces(JsonValue value, std::string_vi
     return Status(Code::kInvalidArgument, std::string(path) + " has too many: max " +
                                               std::to_string(kNamespacesAllowedMax));
   }
+  for (const std::string& name : names)
+    TRY(check_length(name, path, kResourceBytesMax));
   // An empty name would be every point that has none.
   if (!names.empty() && names.front().empty())
     return Status(Code::kInvalidArgument, std::string(path) + ": a namespace's name is not empty");

@@ -11,6 +11,8 @@ namespace ferres {
 inline constexpr size_t kGrantsMax = 1000;
 inline constexpr size_t kNamespacesAllowedMax = 1000;
 inline constexpr size_t kRestrictionValuesMax = 500;
+inline constexpr size_t kResourceBytesMax = 256;  // names of namespaces, collections and fields
+inline constexpr size_t kRestrictionBytesMax = 64 << 10;
 
 /// An array of grants; `path` goes into messages. kUnprocessable for a wrong shape.
 Result<std::vector<Grant>> read_grants(JsonValue value, std::string_view path);

@@ -61,8 +61,9 @@ class Principal {
  public:
   std::string user = "anonymous";
   Role role = Role::kViewer;
-  uint64_t key_id = 0;                   // 0: no API key
+  std::string account;                   // "api_key:ID" or "user:ID", never given out twice
   std::shared_ptr<const Limits> limits;  // null: none
+  std::optional<uint64_t> expires_at;    // of its key, Unix seconds
 
   bool may(Permission permission, std::string_view collection) const;
   /// On some collection.

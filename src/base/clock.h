@@ -2,6 +2,9 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace ferres {
 
@@ -14,6 +17,12 @@ class Clock {
 };
 
 Clock& system_clock();
+
+/// "2026-11-28T01:02:03.000004Z": all of one length, in the order of the times, up to the year
+/// 9999.
+std::string rfc3339(uint64_t unix_micros);
+/// Midnight (UTC) of a day as rfc3339() begins with it; nothing for other text.
+std::optional<uint64_t> unix_seconds_of_day(std::string_view day);
 
 /// CPU time used so far by a process (0: this one; 0 when it is gone), and by the calling thread.
 /// For measurements alone.

@@ -286,6 +286,89 @@ TEST_F(AccessTest, AMetadataRestrictionHidesPointsEverywhere) {
             R"({"department":"hr","n":2})");
 }
 
+TEST_F(AccessTest, WhoFellCannotRotateWhatItMadeBefore) {
+  const std::string fallen = key(Role::kAdmin);
+  const uint64_t fallen_id = last_key_;
+  const HttpResponse made = ask("POST", "/api/v1/keys", fallen, R"({"name":"child"})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  KeyChange change;
+  change.role = Role::kEditor;
+  ASSERT_TRUE(accounts_->change_key(fallen_id, change).ok());
+  const std::string child = "/api/v1/keys/" + std::to_string(fallen_id + 1);
+  EXPECT_EQ(ask("POST", child + "/rotate", fallen).status, 403);
+  EXPECT_EQ(ask("PUT", child, fallen, R"({"allowed_namespaces":null})").status, 403);
+  EXPECT_EQ(ask("DELETE", child, fallen).status, 200);
+}
+
+TEST_F(AccessTest, AKeyThatEndsMakesNoneThatEndsLater) {
+  const uint64_t end = clock_.unix_micros() / 1'000'000 + 10;
+  const std::string maker = key(Role::kAdmin, {}, end);
+  const std::string later = std::to_string(end + 1);
+  EXPECT_EQ(ask("POST", "/api/v1/keys", maker, R"({"name":"a","expires_at":)" + later + "}").status,
+            403);
+  const HttpResponse made = ask("POST", "/api/v1/keys", maker, R"({"name":"a"})");
+  EXPECT_NE(made.body.find("\"expires_at\":" + std::to_string(end)), std::string::npos)
+      << made.body;
+}
+
+TEST_F(AccessTest, OnlyAnAdminOfAllNamespacesPurges) {
+  const std::string tenant = key(Role::kAdmin, within({"theirs"}));
+  const std::string granted_key = key(Role::kEditor, granted("docs"));
+  const std::string docs = "/api/v1/collections/docs";
+  for (const std::string& caller : {tenant, granted_key})
+    EXPECT_EQ(ask("DELETE", docs + "/namespaces/theirs?purge=true", caller).status, 403);
+  EXPECT_EQ(ask("DELETE", docs + "?purge=true", granted_key).status, 403);
+  EXPECT_EQ(ask("DELETE", docs + "/namespaces/theirs", tenant).status, 200);
+}
+
+TEST_F(AccessTest, WhatCannotBeReadAgainIsNotKept) {
+  const std::string admin = key(Role::kAdmin);
+  const std::string keys = "/api/v1/keys";
+  const std::string name(300, 'n');
+  std::string deep = "1";
+  for (int i = 0; i < 50; ++i)
+    deep = "[" + deep + "]";
+  const std::string body =
+      R"({"name":"a","role":"viewer","permissions":[{"resource":{"type":"all_collections"},)"
+      R"("actions":["read"],"metadata_restriction":{"field":"f","allowed_values":)" +
+      deep + "}}]}";
+  EXPECT_EQ(
+      ask("POST", keys, admin, R"({"name":"a","allowed_namespaces":[")" + name + "\"]}").status,
+      400);
+  EXPECT_EQ(ask("POST", keys, admin, body).status, 422);
+}
+
+TEST_F(AccessTest, RefusalsAndChangesAreInTheAuditLog) {
+  auto log = AuditLog::open(files_, executor_, "data/logs", 365);
+  ASSERT_TRUE(log.ok());
+  context_->audit = *log;
+  const std::string viewer = key(Role::kViewer);
+  const std::string admin = key(Role::kAdmin);
+  const std::string docs = "/api/v1/collections/docs";
+  ask("GET", docs, "");
+  ask("DELETE", docs, viewer);
+  ask("POST", docs + "/search", viewer, R"({"vector":[1,2],"limit":1})");
+  ask("POST", docs + "/points", admin,
+      R"({"points":[{"id":"a","vector":[1,2]},{"id":"b","vector":[1]}]})");
+  ask("POST", "/api/v1/keys", admin, R"({"name":"made"})");
+  ask("POST", "/api/v1/auth/login", "", R"({"username":"ann","password":"wrong wrong"})");
+  const HttpResponse answer = ask("GET", "/api/v1/audit?limit=9", admin);
+  std::string told;
+  simdjson::dom::parser parser;
+  for (const simdjson::dom::element entry : parser.parse(answer.body).get_array().value()) {
+    for (const char* field : {"user_id", "action", "resource", "result"})
+      told += std::string(std::string_view(entry[field])) + " ";
+    told += "\n";
+  }
+  EXPECT_EQ(told,
+            "ann login user:ann denied \n"
+            "api_key create_api_key api_key:made success \n"
+            "api_key upsert collection:docs partial \n"
+            "api_key delete_collection collection:docs denied \n"
+            "anonymous get_collection collection:docs denied \n");
+  EXPECT_EQ(check_audit_log(files_, "data/logs")->broken, "");
+}
+
 TEST_F(AccessTest, AnEditorsKeysMayDoNoMoreThanItself) {
   const std::string editor = key(Role::kEditor);
   const std::string keys = "/api/v1/keys";

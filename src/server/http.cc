@@ -226,6 +226,7 @@ class Session {
     error_code ec;
     socket_.set_option(Tcp::no_delay(true), ec);
     socket_.non_blocking(true, ec);
+    client_ip_ = socket_.remote_endpoint(ec).address().to_string(ec);
   }
   ~Session() {
     account(0);
@@ -285,6 +286,7 @@ class Session {
   Server& server_;
   IoThread& thread_;
   Socket socket_;
+  std::string client_ip_;
   std::list<Session*>::iterator place_;
   std::unique_ptr<beast::flat_buffer> buffer_;
   std::optional<Parser> parser_;
@@ -462,6 +464,7 @@ HttpRequest Session::make_request() {
   request.authorization = header(http::field::authorization);
   request.content_type = header(http::field::content_type);
   request.origin = header(http::field::origin);
+  request.client_ip = client_ip_;
   request.preflight_method = header(http::field::access_control_request_method);
   if (const auto found = message.find("X-Namespace"); found != message.end()) {
     request.namespace_header = std::string_view(found->value().data(), found->value().size());

@@ -174,6 +174,13 @@ Status serve(const Settings& settings) {
     db->close().ignore();  // nothing was written; the reason to tell is the accounts'
     return made.clone();
   }
+  auto audit = AuditLog::open(posix_files(), *executor, settings.storage_path + "/logs",
+                              settings.audit_days_max);
+  if (!audit.ok()) {
+    db->close().ignore();
+    return std::move(audit).error().context("the audit log");
+  }
+  log_info("audit_log", {{"head", (*audit)->head()}});
   Context context{.db = *db,
                   .accounts = *accounts,
                   .clock = system_clock(),
@@ -185,8 +192,9 @@ Status serve(const Settings& settings) {
                   .address = host + ":" + std::to_string(settings.port),
                   .started_nanos = started,
                   .query_stats = {},
-                  .s3 = s3_settings(settings)};
-  Service service(context, Cors(settings.cors_origins));
+                  .s3 = s3_settings(settings),
+                  .audit = *std::move(audit)};
+  Service service(context, Cors(settings.cors_origins), settings.audit_searches);
   Result<std::unique_ptr<HttpServer>> server =
       HttpServer::start(http_options(settings, host), service);
   if (!server.ok()) {
@@ -205,7 +213,9 @@ Status serve(const Settings& settings) {
   const Status closed = db->close();  // before the server: late replies still have their threads
   long_requests.reset();              // waits for those that run, which the close cut short
   store_requests.reset();
-  log_info("stopped", {{"clean", closed.ok()}});
+  const Status audited = context.audit->flush();
+  log_info("stopped",
+           {{"clean", closed.ok() && audited.ok()}, {"audit_head", context.audit->head()}});
   return closed.clone();
 }
 

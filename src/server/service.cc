@@ -95,8 +95,11 @@ std::optional<Answer> refusal_of(const Principal& who, const Operation& operatio
 
 }  // namespace
 
-Service::Service(Context& context, Cors cors)
-    : context_(context), cors_(std::move(cors)), router_(api_operations()) {
+Service::Service(Context& context, Cors cors, bool audit_searches)
+    : context_(context),
+      cors_(std::move(cors)),
+      audit_searches_(audit_searches),
+      router_(api_operations()) {
   constexpr std::array kBoundsMs = {10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0};
   for (const Operation& operation : api_operations()) {
     series_.push_back({requests_total(operation, 200),
@@ -106,10 +109,50 @@ Service::Service(Context& context, Cors cors)
   }
 }
 
-void Service::count(const Operation& operation, int status, double ms) const {
+/// Searches are left out unless they are wished for: there are more of them than of all else.
+bool Service::is_audited(const Operation& operation, bool refused) const {
+  if (context_.audit == nullptr || (!refused && operation.audited.action.empty())) return false;
+  return refused || audit_searches_ || operation.permission != Permission::kRead ||
+         operation.path.find("/search") == std::string_view::npos;
+}
+
+void Service::ended(const Asked& asked, int status) const {
+  const Operation& operation = asked.operation;
+  const uint64_t nanos = context_.clock.monotonic_nanos() - asked.started_nanos;
+  const double ms = static_cast<double>(nanos) / 1e6;
   const Series& series = series_[static_cast<size_t>(&operation - api_operations().data())];
   (status == 200 ? series.ok : requests_total(operation, status))->add();
   series.duration_ms->observe(ms);
+  log_debug("request", {{"operation", operation.name}, {"status", status}, {"ms", ms}});
+  if (asked.note == nullptr) return;
+  const AuditNote& note = *asked.note;
+  const bool denied = status == 401 || status == 403;
+  context_.audit->add(
+      {.unix_micros = context_.clock.unix_micros(),
+       .user = note.user.empty() ? asked.user : note.user,
+       .action = std::string(operation.audited.action.empty() ? operation.name
+                                                              : operation.audited.action),
+       .resource = resource_of(asked),
+       .details_json = denied ? R"({"denied":true})" : note.details_json,
+       .result = denied          ? "denied"
+                 : status >= 400 ? "error"
+                 : note.partial  ? "partial"
+                                 : "success",
+       .ip_address = asked.client_ip,
+       .duration_micros = nanos / 1000});
+  // What an administrator did is told before it is answered; of the rest a crash may take a moment.
+  if (status < 400 && allows(Role::kAdmin, operation.permission) &&
+      !allows(Role::kEditor, operation.permission)) {
+    context_.audit->flush().ignore();  // it has been logged, and is tried again
+  }
+}
+
+std::string Service::resource_of(const Asked& asked) {
+  if (!asked.note->resource.empty()) return asked.note->resource;
+  if (!asked.collection.empty()) return "collection:" + asked.collection;
+  return std::string(asked.operation.audited.resource.empty()
+                         ? "system:" + std::string(asked.operation.name)
+                         : asked.operation.audited.resource);
 }
 
 HttpResponse Service::refuse(int status, std::string_view message) {
@@ -172,21 +215,21 @@ std::shared_ptr<BodySink> Service::handle(HttpRequest request, Reply reply) {
   call.item = std::move(route->item);
   call.query = std::move(route->query);
   call.namespace_header = request.namespace_header;
-  if (auto refused = refusal(request, operation, call, headers)) {
-    count(operation, refused->status, 0);
+  auto refused = refusal(request, operation, call, headers);
+  if (is_audited(operation, refused.has_value())) call.audit = std::make_shared<AuditNote>();
+  Asked asked{
+      operation, started, call.collection, call.principal.user, std::string(request.client_ip),
+      call.audit};
+  if (refused) {
+    ended(asked, refused->status);
     reply(to_response(*std::move(refused), std::move(headers)));
     return nullptr;
   }
   call.body = std::move(request.body);
   operation.handler(context_, call,
-                    [this, &operation, started, headers = std::move(headers),
+                    [this, asked = std::move(asked), headers = std::move(headers),
                      reply = std::move(reply)](Answer answer) mutable {
-                      const uint64_t nanos = context_.clock.monotonic_nanos() - started;
-                      const double ms = static_cast<double>(nanos) / 1e6;
-                      count(operation, answer.status, ms);
-                      log_debug(
-                          "request",
-                          {{"operation", operation.name}, {"status", answer.status}, {"ms", ms}});
+                      ended(asked, answer.status);
                       reply(to_response(std::move(answer), std::move(headers)));
                     });
   return std::move(call.sink);

@@ -14,7 +14,7 @@ namespace ferres {
 class Service final : public HttpHandler {
  public:
   /// The context outlives the service.
-  Service(Context& context, Cors cors);
+  Service(Context& context, Cors cors, bool audit_searches = false);
 
   bool streams(std::string_view method, std::string_view target) const override;
   std::shared_ptr<BodySink> handle(HttpRequest request, Reply reply) override;
@@ -28,11 +28,23 @@ class Service final : public HttpHandler {
     std::shared_ptr<Counter> ok;  // status 200, the common case
     std::shared_ptr<Histogram> duration_ms;
   };
-  /// Counts an answer: http_requests_total and http_request_duration_ms.
-  void count(const Operation& operation, int status, double ms) const;
+  /// A call as long as it takes.
+  struct Asked {
+    const Operation& operation;
+    uint64_t started_nanos = 0;
+    std::string collection;
+    std::string user;
+    std::string client_ip;
+    std::shared_ptr<AuditNote> note;  // null: not audited
+  };
+  bool is_audited(const Operation& operation, bool refused) const;
+  /// Counts an answer (http_requests_total, http_request_duration_ms) and tells the audit log.
+  void ended(const Asked& asked, int status) const;
+  static std::string resource_of(const Asked& asked);
 
   Context& context_;
   const Cors cors_;
+  const bool audit_searches_;
   const Router router_;
   std::vector<Series> series_;  // as the operations table
 };

@@ -29,6 +29,10 @@ constexpr std::array kSettings = {
             "API keys, separated by commas (a list in TOML); each is an admin"},
     Setting{"jwt_secret", "", &S::jwt_secret, 0, 0, true,
             "Signs the tokens of logged-in users. Empty: one is made at the first start and kept"},
+    Setting{"audit_searches", "", &S::audit_searches, 0, 0, false,
+            "true: the audit log has searches too, not only what changes something or is refused"},
+    Setting{"audit_days_max", "", &S::audit_days_max, 1, 36500, false,
+            "Days after which files of the audit log are removed"},
     Setting{"cors_origins", "CORS_ORIGINS", &S::cors_origins, 0, 0, false,
             "Origins that browsers may call from, separated by commas. Empty: any port of "
             "http://localhost and http://127.0.0.1"},

@@ -22,6 +22,8 @@ struct Settings {
   std::string storage_path = "./data";
   std::vector<std::string> api_keys;
   std::string jwt_secret;
+  bool audit_searches = false;
+  uint64_t audit_days_max = 365;
   std::vector<std::string> cors_origins;
   std::string log_level = "info";
   std::string log_format = "text";
