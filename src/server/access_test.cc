@@ -355,7 +355,8 @@ TEST_F(AccessTest, RefusalsAndChangesAreInTheAuditLog) {
   const HttpResponse answer = ask("GET", "/api/v1/audit?limit=9", admin);
   std::string told;
   simdjson::dom::parser parser;
-  for (const simdjson::dom::element entry : parser.parse(answer.body).get_array().value()) {
+  const simdjson::dom::array entries = parser.parse(answer.body).get_array();
+  for (const simdjson::dom::element entry : entries) {
     for (const char* field : {"user_id", "action", "resource", "result"})
       told += std::string(std::string_view(entry[field])) + " ";
     told += "\n";
