@@ -16,7 +16,7 @@ import threading
 import unittest
 from pathlib import Path
 
-from suite import API_KEY, Server, binary
+from suite import API_KEY, Client, Server, binary
 from s3_server import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Proxy, S3Server
 
 DIMENSION = 512
@@ -242,6 +242,26 @@ class Backup(unittest.TestCase):
         with server.client() as client:
             client.key = None
             self.assertEqual(client.request("GET", "/api/v1/admin/settings/cloud")[0], 401)
+
+    def test_keys_and_users_are_in_no_backup(self):
+        server = self.server("first", env=self.s3.settings())
+        self.fill(server, "docs", 0, 20)
+        made = self.call(server, "POST", "/keys", {"name": "tenant"})
+        full = self.backup(server)
+        names = subprocess.run(["tar", "tzf", self.s3.bucket / full["key"]], check=True, text=True,
+                               capture_output=True).stdout
+        self.assertNotIn("accounts", names)
+        part = self.backup(server, incremental=True)
+        accounts = (self.folder / "first" / "system" / "accounts.json").read_bytes()
+        for key in self.s3.objects():
+            self.assertNotEqual((self.s3.bucket / key).read_bytes(), accounts, key)
+        self.call(server, "DELETE", f"/keys/{made['id']}")
+        self.restore(server, full["key"], collection="docs", target_collection="old")
+        self.restore(server, part["key"], collection="docs", target_collection="older")
+        with Client(server.port, made["key"]) as client:
+            self.assertEqual(client.request("GET", "/api/v1/collections")[0], 403)
+        self.assertEqual([row["name"][:9] for row in self.call(server, "GET", "/keys")],
+                         ["bootstrap"])
 
     def test_keys_from_the_shared_file(self):
         shared = self.folder / "credentials"

@@ -9,7 +9,7 @@ import httpx
 import structlog
 from vector_db_client import DistanceMetric, Point, VectorDBClient
 from vector_db_client.exceptions import (CollectionAlreadyExistsError, CollectionNotFoundError,
-                                         InvalidDimensionError, InvalidPayloadError)
+                                         InvalidDimensionError, InvalidPayloadError, VectorDBError)
 
 from suite import API_KEY, ServerTest, binary
 
@@ -29,10 +29,12 @@ def awaitable_json():
 
 
 class Sdk(ServerTest):
+    def connect(self, key=API_KEY):
+        return VectorDBClient(f"http://127.0.0.1:{self.server.port}", api_key=key)
+
     def run_async(self, scenario):
         async def with_client():
-            url = f"http://127.0.0.1:{self.server.port}"
-            async with VectorDBClient(url, api_key=API_KEY) as client:
+            async with self.connect() as client:
                 return await scenario(client)
         return asyncio.run(with_client())
 
@@ -154,6 +156,44 @@ class Sdk(ServerTest):
             with self.assertRaises(CollectionNotFoundError):
                 await db.get_point("tenants", "same", namespace="a")
             self.assertEqual((await db.get_point("tenants", "same")).metadata, {"of": None})
+        self.run_async(scenario)
+
+    def test_keys(self):
+        async def scenario(db):
+            await db.create_collection("kept", 2, DistanceMetric.COSINE)
+            for name in ("a", "b"):
+                await db.upsert_points("kept", [
+                    Point(id="same", vector=[1.0, 0.0], metadata={"of": name}, namespace=name)])
+            made = await db.create_key(" tenant ", allowed_namespaces=["a"])
+            self.assertEqual((made.name, made.key[:18], made.allowed_namespaces),
+                             ("tenant", made.key_prefix, ["a"]))
+            listed = {key.id: key for key in await db.list_keys()}
+            self.assertEqual(
+                (listed[made.id].name, listed[made.id].key_prefix, listed[made.id].created_at,
+                 listed[made.id].allowed_namespaces),
+                ("tenant", made.key_prefix, made.created_at, ["a"]))
+            self.assertEqual(len(listed), 2)  # and the one of the settings
+            async with self.connect(made.key) as tenant:
+                async def found():
+                    return [r.metadata["of"] for r in (await tenant.search(
+                        "kept", [1.0, 0.0], limit=9)).results]
+                self.assertEqual(await found(), ["a"])
+                with self.assertRaises(VectorDBError) as caught:
+                    await tenant.search("kept", [1.0, 0.0], limit=9, namespace="b")
+                self.assertIn("API key does not have access to this namespace",
+                              str(caught.exception))
+                await db.update_key(made.id, ["a", "b"])
+                self.assertEqual(sorted(await found()), ["a", "b"])
+                await db.update_key(made.id, None)
+                self.assertEqual(sorted(await found()), ["a", "b"])
+                await db.delete_key(made.id)
+                with self.assertRaises(VectorDBError):
+                    await found()
+            self.assertNotIn(made.id, [key.id for key in await db.list_keys()])
+            with self.assertRaises(VectorDBError):
+                await db.delete_key(made.id)
+            with self.assertRaises(InvalidPayloadError):
+                await db.create_key("  ")
         self.run_async(scenario)
 
 
