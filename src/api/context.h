@@ -33,8 +33,9 @@ struct Context {
   std::string data_dir;
   std::string address;  // "host:port" as clients see this node
   uint64_t started_nanos = 0;
-  QueryStats query_stats;
+  bool namespace_physical_isolation = false;
   S3Settings s3;
+  QueryStats query_stats{clock};
   CloudSettings cloud{files, data_dir + "/system/cloud.json", s3};
   std::function<Result<std::unique_ptr<ObjectStore>>(const S3Target&, const S3Options&)>
       open_store = open_s3;

@@ -12,6 +12,7 @@ namespace ferres {
 Result<Answer> get_health(Context& context, Call& call);
 Result<Answer> get_metrics(Context& context, Call& call);
 Result<Answer> get_cluster(Context& context, Call& call);
+Result<Answer> get_global_stats(Context& context, Call& call);
 void save(Context& context, Call& call, const Reply& reply);
 
 void restore(Context& context, Call& call, const Reply& reply);

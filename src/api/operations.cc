@@ -55,6 +55,8 @@ constexpr std::array kOperations = {
               checkpoint},
     Operation{"cluster", V::kGet, "/api/v1/cluster", P::kAny, R::kServer, kReads, kNone,
               at_once<get_cluster>},
+    Operation{"global_stats", V::kGet, "/api/v1/stats/global", P::kAny, R::kServer, kReads, kNone,
+              at_once<get_global_stats>},
     Operation{"login", V::kPost, "/api/v1/auth/login", P::kPublic, R::kServer, kReads, kJson,
               login},
     Operation{"list_keys", V::kGet, "/api/v1/keys", P::kEditor, R::kAll, kReads, kNone,

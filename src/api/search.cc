@@ -175,7 +175,7 @@ Result<Answer> search_points(Context& context, Call& call) {
   if (search.by_id) TRY(check_visible(call, *collection, *search.request.id, search.request.ns));
   TRY_ASSIGN(const SearchResult result, collection->search(search.request));
   const uint64_t nanos = context.clock.monotonic_nanos() - started;
-  context.query_stats.record(call.collection, static_cast<double>(nanos) / 1e6);
+  context.query_stats.record_search(call.collection, static_cast<double>(nanos) / 1e6);
   return Answer{.body = search_json(result, search, nanos)};
 }
 

@@ -130,8 +130,10 @@ void upsert_points(Context& context, Call& call, const Reply& reply) {
   const bool async = upsert->request.async;
   const bool atomic = upsert->request.atomic;
   upsert->collection->upsert(
-      std::move(upsert->request), [reply, async, atomic](Result<UpsertResult> result) {
+      std::move(upsert->request),
+      [&context, name = call.collection, reply, async, atomic](Result<UpsertResult> result) {
         if (!result.ok()) return reply(error_answer(result.error()));
+        context.query_stats.record_written(name, result->upserted);
         const bool refused = atomic && !result->failed.empty();
         reply(refused ? refused_answer(*result) : upsert_answer(*result, async));
       });
