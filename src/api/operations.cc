@@ -117,6 +117,8 @@ constexpr std::array kOperations = {
               kLines, import_points},
     Operation{"search", V::kPost, COLLECTION "/search", P::kRead, R::kScoped, kReads, kJson,
               at_once<search_points>},
+    Operation{"estimate_search", V::kPost, COLLECTION "/search/estimate", P::kRead, R::kScoped,
+              kReads, kJson, at_once<estimate_search_cost>},
 };
 #undef COLLECTION
 

@@ -11,7 +11,10 @@ namespace {
 constexpr uint64_t kMinuteMicros = 60'000'000;
 constexpr uint64_t kMinutesKept = 1440;
 constexpr size_t kSamplesKept = 1024;
+constexpr double kShortestMs = 0.001;
 constexpr uint64_t kRateMinutes = 10;
+constexpr double kGuessedRatio = 0.1;
+constexpr double kRatioSearches = 64;  // about so many of the newest count
 
 bool is_kept(uint64_t minute, uint64_t now) {
   return minute + kMinutesKept > now;
@@ -59,13 +62,18 @@ MinuteOfUse& QueryStats::minute_of(Usage& usage, uint64_t minute) {
   return usage.minutes.back();
 }
 
-void QueryStats::record_search(const std::string& collection, double ms) {
+void QueryStats::record_search(const std::string& collection, double ms, SearchKind kind,
+                               double formula_ms) {
   const std::shared_ptr<Usage> usage = usage_of(collection);
   const uint64_t minute = this_minute();
   usage->queries->add();
   usage->duration_ms->observe(ms);
   const Sample sample{static_cast<uint32_t>(minute), static_cast<float>(ms)};
+  const double log = std::log(std::max(ms, kShortestMs) / formula_ms);
   const MutexLock lock(usage->mutex);
+  Ratio& ratio = usage->ratios[static_cast<size_t>(kind)];
+  ++ratio.searches;
+  ratio.log += (log - ratio.log) / std::min<double>(ratio.searches, kRatioSearches);
   MinuteOfUse& entry = minute_of(*usage, minute);
   ++entry.searches;
   entry.search_ms += ms;
@@ -105,6 +113,14 @@ LatencySummary QueryStats::latency(const std::string& collection) const {
           .p50_ms = quantile(recent, 0.50),
           .p95_ms = quantile(recent, 0.95),
           .p99_ms = quantile(recent, 0.99)};
+}
+
+double QueryStats::cost_ratio(const std::string& collection, SearchKind kind) const {
+  const std::shared_ptr<Usage> usage = find(collection);
+  if (usage == nullptr) return kGuessedRatio;
+  const MutexLock lock(usage->mutex);
+  const Ratio& ratio = usage->ratios[static_cast<size_t>(kind)];
+  return ratio.searches == 0 ? kGuessedRatio : std::exp(ratio.log);
 }
 
 std::vector<MinuteOfUse> QueryStats::minutes(const std::string& collection) const {

@@ -1,11 +1,13 @@
 // How each collection is used: the latencies of its newest searches, searches and written points by
-// the minute for 24 hours, and the metrics queries_total and query_duration_ms.
+// the minute for 24 hours, what searches take of what a formula says (api/search_cost.h), and the
+// metrics queries_total and query_duration_ms.
 //
 // Memory of a collection, from its first search or write on: 8 bytes for each of the newest 1024
 // searches and 24 for each minute in which something happened, so 42 KiB at most. Recording holds
 // one lock for a look into a table and then the collection's for a few stores: tens of nanoseconds
 // against a search's tens of microseconds. Thread-safe.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -27,6 +29,10 @@ struct LatencySummary {
   double p99_ms = 0;
 };
 
+/// Searches whose cost goes by other rules.
+enum class SearchKind : uint8_t { kPlain, kFiltered, kExact, kExactFiltered };
+inline constexpr size_t kSearchKinds = 4;
+
 struct MinuteOfUse {
   uint64_t minute = 0;  // since 1970
   uint32_t searches = 0;
@@ -38,9 +44,13 @@ class QueryStats {
  public:
   explicit QueryStats(const Clock& clock) : clock_(clock) {}
 
-  void record_search(const std::string& collection, double ms);
+  /// One that took so long; the formula of its cost says formula_ms, above 0.
+  void record_search(const std::string& collection, double ms, SearchKind kind, double formula_ms);
   void record_written(const std::string& collection, uint64_t points);
   LatencySummary latency(const std::string& collection) const;
+  /// What searches of that kind took, in the middle, for each of the formula's milliseconds: of all
+  /// of them, the newer ones counting more. Before the first a guess.
+  double cost_ratio(const std::string& collection, SearchKind kind) const;
   /// Of the last 24 hours, the one that runs included, those in which something happened:
   /// ascending.
   std::vector<MinuteOfUse> minutes(const std::string& collection) const;
@@ -56,6 +66,10 @@ class QueryStats {
     uint32_t minute = 0;
     float ms = 0;
   };
+  struct Ratio {
+    uint32_t searches = 0;
+    double log = 0;  // averaged, so that one slow search is not worth many fast ones
+  };
   struct Usage {
     std::shared_ptr<Counter> queries;
     std::shared_ptr<Histogram> duration_ms;
@@ -63,6 +77,7 @@ class QueryStats {
     std::vector<Sample> samples GUARDED_BY(mutex);  // a ring once it is full
     size_t next_sample GUARDED_BY(mutex) = 0;
     std::deque<MinuteOfUse> minutes GUARDED_BY(mutex);
+    std::array<Ratio, kSearchKinds> ratios GUARDED_BY(mutex);
   };
 
   uint64_t this_minute() const;

@@ -14,13 +14,17 @@ constexpr uint64_t kNoon = 1'699'963'200'000'000;  // a whole minute
 
 class QueryStatsTest : public testing::Test {
  protected:
+  void search(const std::string& collection, double ms) {
+    stats_.record_search(collection, ms, SearchKind::kPlain, 1);
+  }
+
   ManualClock clock_{kNoon};
   QueryStats stats_{clock_};
 };
 
 TEST_F(QueryStatsTest, QuantilesAreOfTheSearchesThemselves) {
   for (int ms = 100; ms >= 1; --ms)
-    stats_.record_search("exact", ms);
+    search("exact", ms);
   const LatencySummary latency = stats_.latency("exact");
   EXPECT_DOUBLE_EQ(latency.avg_ms, 50.5);
   EXPECT_DOUBLE_EQ(latency.p50_ms, 50);
@@ -31,15 +35,15 @@ TEST_F(QueryStatsTest, QuantilesAreOfTheSearchesThemselves) {
 
 TEST_F(QueryStatsTest, OldSearchesGiveWayToNewOnes) {
   for (int i = 0; i < 5000; ++i)
-    stats_.record_search("busy", 1000);
+    search("busy", 1000);
   for (int i = 0; i < 1024; ++i)
-    stats_.record_search("busy", 1);
+    search("busy", 1);
   EXPECT_DOUBLE_EQ(stats_.latency("busy").p99_ms, 1);
   EXPECT_DOUBLE_EQ(stats_.latency("busy").avg_ms, 1);
 }
 
 TEST_F(QueryStatsTest, ADayLaterNothingIsLeft) {
-  stats_.record_search("quiet", 5);
+  search("quiet", 5);
   clock_.advance_micros(kDay - kMinute);
   EXPECT_DOUBLE_EQ(stats_.latency("quiet").p50_ms, 5);
   ASSERT_EQ(stats_.minutes("quiet").size(), 1U);
@@ -50,7 +54,7 @@ TEST_F(QueryStatsTest, ADayLaterNothingIsLeft) {
 
 TEST_F(QueryStatsTest, MinutesAreBounded) {
   for (int i = 0; i < 3000; ++i) {
-    stats_.record_search("long", 1);
+    search("long", 1);
     clock_.advance_micros(kMinute);
   }
   const std::vector<MinuteOfUse> minutes = stats_.minutes("long");
@@ -59,9 +63,9 @@ TEST_F(QueryStatsTest, MinutesAreBounded) {
 }
 
 TEST_F(QueryStatsTest, AClockSetBackGoesOnWithTheNewestMinute) {
-  stats_.record_search("set back", 1);
+  search("set back", 1);
   clock_.advance_micros(0 - 5 * kMinute);
-  stats_.record_search("set back", 1);
+  search("set back", 1);
   ASSERT_EQ(stats_.minutes("set back").size(), 1U);
   EXPECT_EQ(stats_.minutes("set back")[0].searches, 2U);
 }
@@ -77,10 +81,10 @@ TEST_F(QueryStatsTest, WrittenPointsAreARateOfTenMinutes) {
 }
 
 TEST_F(QueryStatsTest, CollectionsAreSummedByTheMinute) {
-  stats_.record_search("one", 2);
+  search("one", 2);
   clock_.advance_micros(kMinute);
-  stats_.record_search("one", 4);
-  stats_.record_search("two", 6);
+  search("one", 4);
+  search("two", 6);
   const std::vector<MinuteOfUse> minutes = stats_.minutes();
   ASSERT_EQ(minutes.size(), 2U);
   EXPECT_EQ(minutes[0].searches, 1U);
@@ -89,6 +93,22 @@ TEST_F(QueryStatsTest, CollectionsAreSummedByTheMinute) {
   stats_.forget("one");
   ASSERT_EQ(stats_.minutes().size(), 1U);
   EXPECT_EQ(stats_.minutes()[0].searches, 1U);
+}
+
+TEST_F(QueryStatsTest, TheCostRatioFollowsTheNewestSearches) {
+  const double guess = stats_.cost_ratio("costly", SearchKind::kPlain);
+  EXPECT_GT(guess, 0);
+  for (int i = 0; i < 100; ++i)
+    stats_.record_search("costly", 8, SearchKind::kPlain, 2);
+  EXPECT_NEAR(stats_.cost_ratio("costly", SearchKind::kPlain), 4, 1e-9);
+  EXPECT_DOUBLE_EQ(stats_.cost_ratio("costly", SearchKind::kExact), guess);
+  stats_.record_search("costly", 8000, SearchKind::kPlain, 2);
+  EXPECT_LT(stats_.cost_ratio("costly", SearchKind::kPlain), 5);  // one slow one is one
+  for (int i = 0; i < 1000; ++i)
+    stats_.record_search("costly", 1, SearchKind::kPlain, 2);
+  EXPECT_NEAR(stats_.cost_ratio("costly", SearchKind::kPlain), 0.5, 0.01);
+  stats_.forget("costly");
+  EXPECT_DOUBLE_EQ(stats_.cost_ratio("costly", SearchKind::kPlain), guess);
 }
 
 using GlobalStatsTest = ApiTest;

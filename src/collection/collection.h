@@ -138,6 +138,14 @@ struct SearchRequest {
   bool with_metadata = true;
 };
 
+/// What a search has before it.
+struct SearchScope {
+  uint64_t points = 0;  // of the partitions that it asks
+  uint64_t partitions =
+      0;                   // that have any; one that is asked for several namespaces counts as such
+  uint32_t ef_search = 0;  // where it says nothing
+};
+
 struct SearchHit {
   float score = 0;  // API.md 10.1: lower is better
   Point point;
@@ -292,6 +300,7 @@ class Collection {
   virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
+  virtual SearchScope search_scope(const SearchRequest& request) const = 0;
   /// All that is visible now; waits for a checkpoint of it when there is none. Points whose time is
   /// over by now are left out.
   virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;

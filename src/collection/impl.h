@@ -67,6 +67,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
+  SearchScope search_scope(const SearchRequest& request) const override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
   Result<TierStats> tiers() override;

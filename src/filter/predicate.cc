@@ -33,6 +33,14 @@ struct Predicate::Node {
     }
   }
 
+  uint32_t conditions() const {
+    if (kind == Kind::kField) return 1;
+    uint32_t sum = 0;
+    for (const Node& child : children)
+      sum += child.conditions();
+    return sum;
+  }
+
   Matches probe(const FilterIndex& index) const {
     if (kind == Kind::kField) return ferres::probe(condition, field, index);
     if (kind == Kind::kAny) {
@@ -307,6 +315,10 @@ Result<Predicate> Predicate::parse(std::string_view json, const FilterLimits& li
 
 bool Predicate::empty() const {
   return root_ == nullptr;
+}
+
+uint32_t Predicate::conditions() const {
+  return root_ == nullptr ? 0 : root_->conditions();
 }
 
 bool Predicate::matches(std::string_view metadata_json) const {

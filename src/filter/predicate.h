@@ -36,6 +36,8 @@ class Predicate {
   bool empty() const;
   /// The value of a top-level "$namespace" equality, taken out of the tree.
   const std::optional<std::string>& namespace_name() const { return namespace_; }
+  /// How many there are; without "$namespace".
+  uint32_t conditions() const;
   /// As parsed.
   const std::string& text() const { return text_; }
   /// metadata_json is a valid JSON document (what the collection stores).

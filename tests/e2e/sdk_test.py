@@ -8,7 +8,7 @@ import unittest
 import httpx
 import structlog
 from vector_db_client import DistanceMetric, Point, VectorDBClient
-from vector_db_client.exceptions import (CollectionAlreadyExistsError, CollectionNotFoundError,
+from vector_db_client.exceptions import (BudgetExceededError, CollectionAlreadyExistsError, CollectionNotFoundError,
                                          InvalidDimensionError, InvalidPayloadError)
 
 from suite import API_KEY, ServerTest, binary
@@ -118,6 +118,25 @@ class Sdk(ServerTest):
             self.assertEqual((await db.get_collection("points")).num_points, 1498)
             found = await db.search("points", [0.0, 0.5, 0.25, 1.0], limit=1)
             self.assertEqual(found.results[0].id, "p2")
+        self.run_async(scenario)
+
+    def test_estimate_and_budget(self):
+        async def scenario(db):
+            await db.create_collection("costly", 4, DistanceMetric.COSINE)
+            await db.upsert_points("costly", [
+                Point(id=f"p{i}", vector=[1.0, i, 2.0, 3.0], metadata={"n": i}) for i in range(500)])
+            found = await db.search("costly", [1.0, 2.0, 3.0, 4.0], limit=5, budget_ms=1000)
+            self.assertEqual(len(found.results), 5)
+            with self.assertRaises(BudgetExceededError) as caught:
+                await db.search("costly", [1.0, 2.0, 3.0, 4.0], limit=5, budget_ms=0)
+            self.assertGreater(caught.exception.estimate["estimated_ms"], 0)
+            told = await db.estimate_search_cost("costly", limit=5, filter={"n": {"$lt": 9}},
+                                                 include_history=True)
+            parts = told.estimate.breakdown
+            self.assertAlmostEqual(told.estimate.estimated_ms,
+                                   parts.index_scan_cost + parts.filter_cost +
+                                   parts.hydration_cost + parts.network_overhead)
+            self.assertEqual(told.historical_latency.total_queries, 1)
         self.run_async(scenario)
 
     def test_failed_points_and_errors(self):
