@@ -9,6 +9,7 @@
 
 #include "api/cloud_settings.h"
 #include "api/query_stats.h"
+#include "api/reindex_jobs.h"
 #include "api/tasks.h"
 #include "auth/accounts.h"
 #include "backup/s3_client.h"
@@ -40,6 +41,7 @@ struct Context {
   std::function<Result<std::unique_ptr<ObjectStore>>(const S3Target&, const S3Options&)>
       open_store = open_s3;
   Tasks tasks{clock};
+  ReindexJobs reindex_jobs = {};
   std::atomic<bool> stopping{false};    // long requests give up
   std::atomic<bool> backing_up{false};  // or bringing a backup back: one at a time
 };

@@ -10,6 +10,7 @@ Result<Answer> delete_collection(Context& context, Call& call) {
   }
   TRY(context.db.drop(call.collection, purge != nullptr && *purge == "true"));
   context.query_stats.forget(call.collection);
+  context.reindex_jobs.forget(call.collection);
   return Answer{.status = 204, .body = {}};
 }
 

@@ -47,6 +47,9 @@ Result<Answer> patch_collection(Context& context, Call& call);
 Result<Answer> delete_collection(Context& context, Call& call);
 Result<Answer> get_collection_stats(Context& context, Call& call);
 Result<Answer> get_collection_tiers(Context& context, Call& call);
+Result<Answer> start_reindex(Context& context, Call& call);
+Result<Answer> list_reindex_jobs(Context& context, Call& call);
+Result<Answer> get_reindex_job(Context& context, Call& call);
 
 void upsert_points(Context& context, Call& call, const Reply& reply);
 void delete_points(Context& context, Call& call, const Reply& reply);

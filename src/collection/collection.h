@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "collection/config.h"
+#include "collection/reindex_run.h"
 #include "filter/predicate.h"
 #include "storage/disk_space.h"
 #include "storage/manifest.h"
@@ -314,6 +315,9 @@ class Collection {
   virtual Status checkpoint() = 0;
   /// Waits until every point is linked into the graph.
   virtual Status link_all() = 0;
+  /// Builds the indexes of all points anew, like those in force, in the background, while searches
+  /// and writes go on; whoever wants can watch. kAlreadyExists while one runs. A stop ends it.
+  virtual Result<std::shared_ptr<const ReindexRun>> reindex() = 0;
   /// Measures, on the caller's thread, what searches for k neighbours with a target_recall need.
   /// Those start it in the background themselves; this is for who wants to wait.
   virtual Status calibrate(uint32_t k) = 0;

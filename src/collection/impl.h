@@ -73,6 +73,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<TierStats> tiers() override;
   Status checkpoint() override;
   Status link_all() override;
+  Result<std::shared_ptr<const ReindexRun>> reindex() override;
   Status calibrate(uint32_t k) override;
   Result<RestoreResult> restore(const RestoreTarget& target,
                                 const RestoreProgress& progress) override;
@@ -225,6 +226,13 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool shrinks(const Part& part) const;
   void shrink_failed(const Status& status);
 
+  // reindex.cc
+  struct Reindex;
+  bool reindex_some();
+  bool reindex_part_done(Reindex& reindex) const;
+  Status reindex_next(Reindex& reindex);
+  void end_reindex(const Status& status);
+
   // retention.cc
   Status list_checkpoints();
   Status trim_history();
@@ -293,6 +301,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   };
   std::unique_ptr<RestoreReady> restore_ready_ GUARDED_BY(mutex_);  // from who asked for it
   std::unique_ptr<Status> shrink_result_ GUARDED_BY(mutex_);        // of shrink_'s work
+  std::shared_ptr<ReindexRun> reindex_run_ GUARDED_BY(mutex_);      // the newest
+  bool reindex_wanted_ GUARDED_BY(mutex_) = false;                  // it has not begun
   bool trim_wanted_ GUARDED_BY(mutex_) = false;
   std::vector<std::function<void(Result<bool>)>> forget_wanted_ GUARDED_BY(mutex_);
 
@@ -301,6 +311,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::unique_ptr<Log> log_;
   std::vector<Manifest> checkpoints_;  // kept, ascending
   std::shared_ptr<Shrink> shrink_;     // while one runs; it needs the log
+  std::shared_ptr<Reindex> reindex_;   // while one runs
   uint64_t shrink_retry_micros_ = 0;   // not before this time after a failure
   bool converted_ = false;             // since the last checkpoint: no manifest lists the files
   Lsn restored_lsn_ = 0;               // of the newest restore record since the last start

@@ -139,6 +139,28 @@ class Sdk(ServerTest):
             self.assertEqual(told.historical_latency.total_queries, 1)
         self.run_async(scenario)
 
+    def test_reindex(self):
+        async def scenario(db):
+            await db.create_collection("again", 4, DistanceMetric.COSINE)
+            await db.upsert_points("again", [
+                Point(id=f"p{i}", vector=[1.0, i, i % 7, 3.0], metadata={}) for i in range(3000)])
+            begun = await db.start_reindex("again")
+            self.assertEqual((begun.collection, begun.status.value), ("again", "Building"))
+            while True:
+                job = await db.get_reindex_job("again", begun.job_id)
+                self.assertTrue(0 <= job.progress <= 1)
+                if job.completed_at is not None:
+                    break
+                found = await db.search("again", [1.0, 5.0, 5.0, 3.0], limit=1)
+                self.assertEqual(found.results[0].id, "p5")
+                await asyncio.sleep(0.01)
+            self.assertEqual((job.status.value, job.error, job.progress), ("Completed", None, 1))
+            self.assertEqual((job.stats.points_processed, job.stats.points_total), (3000, 3000))
+            self.assertEqual([j.id for j in await db.list_reindex_jobs("again")], [begun.job_id])
+            with self.assertRaises(CollectionNotFoundError):
+                await db.get_reindex_job("again", "nothing")
+        self.run_async(scenario)
+
     def test_failed_points_and_errors(self):
         async def scenario(db):
             await db.create_collection("wrong", 4, DistanceMetric.DOT_PRODUCT)
