@@ -64,6 +64,7 @@ void snapshot_namespace(Context& context, Call& call, const Reply& reply);
 void delete_namespace(Context& context, Call& call, const Reply& reply);
 
 Result<Answer> search_points(Context& context, Call& call);
+Result<Answer> explain_search(Context& context, Call& call);
 Result<Answer> estimate_search_cost(Context& context, Call& call);
 
 }  // namespace ferres

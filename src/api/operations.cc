@@ -123,6 +123,8 @@ constexpr std::array kOperations = {
               kLines, import_points},
     Operation{"search", V::kPost, COLLECTION "/search", P::kRead, R::kScoped, kReads, kJson,
               at_once<search_points>},
+    Operation{"explain_search", V::kPost, COLLECTION "/search/explain", P::kRead, R::kScoped,
+              kReads, kJson, at_once<explain_search>},
     Operation{"estimate_search", V::kPost, COLLECTION "/search/estimate", P::kRead, R::kScoped,
               kReads, kJson, at_once<estimate_search_cost>},
 };

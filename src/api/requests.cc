@@ -31,6 +31,20 @@ Result<bool> read_async(const JsonFields& fields) {
   return durability == "async";
 }
 
+Status read_query_vector(JsonValue value, std::vector<float>& vector) {
+  Status status = read_vector(value, "vector", kDimensionMax, vector);
+  if (status.code() != Code::kInvalidArgument) return status;
+  return Status(Code::kInvalidArgument,
+                "vector dimension too large: max " + std::to_string(kDimensionMax));
+}
+
+Status read_vector_field(const JsonFields& fields) {
+  std::string vector_field = "default";
+  TRY(fields.read("vector_field", vector_field));
+  if (vector_field == "default") return {};
+  return Status(Code::kInvalidArgument, "unknown vector field: " + vector_field);
+}
+
 Result<uint32_t> read_limit(const JsonFields& fields) {
   uint64_t limit = 0;
   TRY(fields.require("limit", limit));

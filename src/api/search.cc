@@ -39,12 +39,7 @@ Status read_target(const JsonFields& fields, SearchCall& search) {
   }
   if (search.by_id) return {};
   if (vector == nullptr) return Status(Code::kUnprocessable, "missing field 'vector' (or 'id')");
-  Status status = read_vector(*vector, "vector", kDimensionMax, request.vector);
-  if (status.code() == Code::kInvalidArgument) {
-    return Status(Code::kInvalidArgument,
-                  "vector dimension too large: max " + std::to_string(kDimensionMax));
-  }
-  return status;
+  return read_query_vector(*vector, request.vector);
 }
 
 Status read_limit(const JsonFields& fields, SearchCall& search) {
@@ -68,11 +63,7 @@ Status read_with_metadata(const JsonFields& fields, SearchCall& search) {
 }
 
 Status read_options(const JsonFields& fields, SearchCall& search) {
-  std::string vector_field = "default";
-  TRY(fields.read("vector_field", vector_field));
-  if (vector_field != "default") {
-    return Status(Code::kInvalidArgument, "unknown vector field: " + vector_field);
-  }
+  TRY(read_vector_field(fields));
   bool rerank = false;
   TRY(fields.read("rerank", rerank));  // passed over without a model, and there is none yet
   TRY(fields.refuse(kNotYet));

@@ -32,6 +32,9 @@ namespace ferres {
 /// not. Of cosine no length is too long.
 std::string too_long(std::span<const float> vector, Metric metric);
 
+/// What an answer says of a distance of the index.
+float score_of(Metric metric, float distance);
+
 /// Times the partitions that shall be open at most: beyond, what would open more has to wait, or
 /// opens it for itself alone.
 inline constexpr size_t kCrowd = 4;
@@ -67,6 +70,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
+  Result<Explanation> explain(const SearchRequest& request, const Predicate* within) override;
   SearchScope search_scope(const SearchRequest& request) const override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
@@ -123,6 +127,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                             bool with_metadata) const;
   Result<std::span<const float>> query_vector(const SearchRequest& request,
                                               std::vector<float>& stored);
+  Result<SearchResult> search_uncounted(const SearchRequest& request);
+  Status count_nearer(const SearchRequest& request, std::span<const float> scores,
+                      std::vector<uint64_t>& counts);
   struct Looked;
   Status search_in(const Looked& at, const SearchRequest& request, std::span<const float> query,
                    SearchResult& result);

@@ -34,7 +34,11 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
 }
 
 bool ReadFilter::admits(Slot slot) const {
-  if (slot == excluded_ || !view_.visible(slot, pinned_)) return false;
+  if (slot == excluded_) return false;
+  if (!view_.visible(slot, pinned_)) {
+    if (slot < view_.count() && view_.used(slot)) ++invisible_;
+    return false;
+  }
   if (answer_ && !answer_->matches.slots.contains(slot)) return false;
   const SlotTraits traits = view_.traits(slot);
   if (needs_vector_ && !traits.has_vector) return false;

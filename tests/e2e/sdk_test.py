@@ -139,6 +139,27 @@ class Sdk(ServerTest):
             self.assertEqual(told.historical_latency.total_queries, 1)
         self.run_async(scenario)
 
+    def test_explain(self):
+        async def scenario(db):
+            await db.create_collection("told", 4, DistanceMetric.COSINE)
+            await db.upsert_points("told", [
+                Point(id=f"p{i}", vector=[1.0, i, 2.0, 3.0], metadata={"n": i}) for i in range(50)])
+            query, wanted = [1.0, 2.0, 2.0, 3.0], {"n": {"$gte": 4}}
+            told = await db.search_explain("told", query, limit=3, filter=wanted)
+            found = await db.search("told", query, limit=3, filter=wanted)
+            answer = sorted((r for r in told.results if 0 < r.rank_after_filter <= 3),
+                            key=lambda r: r.rank_after_filter)
+            self.assertEqual([(r.id, r.score) for r in answer],
+                             [(r.id, r.score) for r in found.results])
+            nearest = told.results[0]
+            self.assertEqual((nearest.id, nearest.rank_before_filter, nearest.rank_after_filter),
+                             ("p2", 1, 0))
+            condition = nearest.filter_evaluation.conditions[0]
+            self.assertEqual((condition.field, condition.operator, condition.expected,
+                              condition.actual, condition.passed), ("n", "$gte", 4, 2, False))
+            self.assertEqual(told.index_stats.total_points, 50)
+        self.run_async(scenario)
+
     def test_reindex(self):
         async def scenario(db):
             await db.create_collection("again", 4, DistanceMetric.COSINE)
