@@ -7,7 +7,7 @@ namespace ferres {
 Result<Answer> get_collection_stats(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   const CollectionStats stats = collection->stats();
-  const LatencySummary latency = context.query_stats.summary(call.collection);
+  const LatencySummary latency = context.query_stats.latency(call.collection);
   const uint64_t point_bytes =
       stats.points == 0 ? 0
                         : (stats.memory_bytes_vectors + stats.memory_bytes_points) / stats.points;
@@ -16,6 +16,7 @@ Result<Answer> get_collection_stats(Context& context, Call& call) {
   json.field("num_points", stats.points).field("num_queries", stats.queries);
   json.field("avg_latency_ms", latency.avg_ms).field("p50_latency_ms", latency.p50_ms);
   json.field("p95_latency_ms", latency.p95_ms).field("p99_latency_ms", latency.p99_ms);
+  json.field("avg_points_per_second", context.query_stats.points_per_second(call.collection));
   json.field("tombstone_count", stats.tombstones);
   json.field("tombstone_memory_waste_bytes", stats.tombstones * point_bytes);
   json.field("ef_search_current", stats.ef_search_current);

@@ -396,10 +396,11 @@ TEST_F(CollectionsTest, StatsHaveTheContractsFields) {
   const Answer answer = call("collection_stats");
   EXPECT_EQ(at(answer, "/num_points"), "1");
   EXPECT_EQ(at(answer, "/num_queries"), "1");
-  for (const char* field : {"/avg_latency_ms", "/p50_latency_ms", "/p95_latency_ms",
-                            "/p99_latency_ms", "/tombstone_count", "/tombstone_memory_waste_bytes",
-                            "/ef_search_current", "/hnsw_auto_tune_enabled", "/unlinked_points",
-                            "/unreachable_points", "/memory/vectors", "/lsn"}) {
+  for (const char* field :
+       {"/avg_latency_ms", "/p50_latency_ms", "/p95_latency_ms", "/p99_latency_ms",
+        "/tombstone_count", "/tombstone_memory_waste_bytes", "/ef_search_current",
+        "/hnsw_auto_tune_enabled", "/unlinked_points", "/avg_points_per_second",
+        "/unreachable_points", "/memory/vectors", "/lsn"}) {
     EXPECT_NE(at(answer, field), "(none)") << field;
   }
 }

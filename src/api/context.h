@@ -9,6 +9,7 @@
 
 #include "api/cloud_settings.h"
 #include "api/query_stats.h"
+#include "api/reindex_jobs.h"
 #include "api/tasks.h"
 #include "auth/accounts.h"
 #include "auth/audit_log.h"
@@ -34,15 +35,17 @@ struct Context {
   std::string data_dir;
   std::string address;  // "host:port" as clients see this node
   uint64_t started_nanos = 0;
-  QueryStats query_stats;
-  S3Settings s3;
+  bool namespace_physical_isolation = false;
+  S3Settings s3 = {};
+  QueryStats query_stats{clock};
   CloudSettings cloud{files, data_dir + "/system/cloud.json", s3};
   std::function<Result<std::unique_ptr<ObjectStore>>(const S3Target&, const S3Options&)>
       open_store = open_s3;
   Tasks tasks{clock};
   std::shared_ptr<AuditLog> audit = nullptr;  // null: none is kept
-  std::atomic<bool> stopping{false};          // long requests give up
-  std::atomic<bool> backing_up{false};        // or bringing a backup back: one at a time
+  ReindexJobs reindex_jobs = {};
+  std::atomic<bool> stopping{false};    // long requests give up
+  std::atomic<bool> backing_up{false};  // or bringing a backup back: one at a time
 };
 
 }  // namespace ferres

@@ -13,6 +13,7 @@ Result<Answer> create_collection(Context& context, Call& call) {
     return Status(Code::kForbidden, "you may not create the collection '" + config.name + "'");
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.create(std::move(config)));
   context.query_stats.forget(collection->config().name);
+  context.reindex_jobs.forget(collection->config().name);
   JsonWriter json;
   json.begin_object();
   write_config_fields(json, collection->config());

@@ -14,6 +14,7 @@ Result<Answer> delete_collection(Context& context, Call& call) {
   call.detail(forget ? R"({"purge":true})" : R"({"purge":false})");
   TRY(context.db.drop(call.collection, forget));
   context.query_stats.forget(call.collection);
+  context.reindex_jobs.forget(call.collection);
   return Answer{.status = 204, .body = {}};
 }
 

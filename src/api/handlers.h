@@ -12,6 +12,7 @@ namespace ferres {
 Result<Answer> get_health(Context& context, Call& call);
 Result<Answer> get_metrics(Context& context, Call& call);
 Result<Answer> get_cluster(Context& context, Call& call);
+Result<Answer> get_global_stats(Context& context, Call& call);
 void save(Context& context, Call& call, const Reply& reply);
 
 void restore(Context& context, Call& call, const Reply& reply);
@@ -48,6 +49,9 @@ Result<Answer> patch_collection(Context& context, Call& call);
 Result<Answer> delete_collection(Context& context, Call& call);
 Result<Answer> get_collection_stats(Context& context, Call& call);
 Result<Answer> get_collection_tiers(Context& context, Call& call);
+Result<Answer> start_reindex(Context& context, Call& call);
+Result<Answer> list_reindex_jobs(Context& context, Call& call);
+Result<Answer> get_reindex_job(Context& context, Call& call);
 
 void upsert_points(Context& context, Call& call, const Reply& reply);
 void delete_points(Context& context, Call& call, const Reply& reply);
@@ -62,5 +66,7 @@ void snapshot_namespace(Context& context, Call& call, const Reply& reply);
 void delete_namespace(Context& context, Call& call, const Reply& reply);
 
 Result<Answer> search_points(Context& context, Call& call);
+Result<Answer> explain_search(Context& context, Call& call);
+Result<Answer> estimate_search_cost(Context& context, Call& call);
 
 }  // namespace ferres

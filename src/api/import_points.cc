@@ -259,6 +259,7 @@ void Import::send_batch() {
 
 void Import::batch_done(const Batch& sent, Result<UpsertResult> result) {
   if (result.ok()) {
+    context_.query_stats.record_written(collection_->config().name, result->upserted);
     for (size_t i = 0; i < result->failed.size(); ++i) {
       auto& [id, reason] = result->failed[i];
       line_failed(sent.lines[result->failed_points[i]], std::move(id), std::move(reason));

@@ -79,9 +79,9 @@ struct Operation {
   bool writes;  // refused on read replicas
   Body body;
   Handler handler;
-  Audited audited = {};
 };
 
 std::span<const Operation> api_operations();
+Audited audited_as(const Operation& operation);
 
 }  // namespace ferres

@@ -7,6 +7,7 @@
 namespace ferres {
 namespace {
 
+constexpr uint64_t kEfSearchMax = 10000;
 constexpr std::array<std::string_view, 2> kPointNotYet = {"if_version", "if_absent"};
 
 Status refuse_named_vectors(const JsonFields& fields) {
@@ -28,6 +29,41 @@ Result<bool> read_async(const JsonFields& fields) {
                   "durability must be 'sync' or 'async', not '" + durability + "'");
   }
   return durability == "async";
+}
+
+Status read_query_vector(JsonValue value, std::vector<float>& vector) {
+  Status status = read_vector(value, "vector", kDimensionMax, vector);
+  if (status.code() != Code::kInvalidArgument) return status;
+  return Status(Code::kInvalidArgument,
+                "vector dimension too large: max " + std::to_string(kDimensionMax));
+}
+
+Status read_vector_field(const JsonFields& fields) {
+  std::string vector_field = "default";
+  TRY(fields.read("vector_field", vector_field));
+  if (vector_field == "default") return {};
+  return Status(Code::kInvalidArgument, "unknown vector field: " + vector_field);
+}
+
+Result<uint32_t> read_limit(const JsonFields& fields) {
+  uint64_t limit = 0;
+  TRY(fields.require("limit", limit));
+  if (limit == 0) return Status(Code::kInvalidArgument, "limit must be greater than 0");
+  if (limit > kSearchLimitMax) {
+    return Status(Code::kInvalidArgument,
+                  "limit too large: max " + std::to_string(kSearchLimitMax));
+  }
+  return static_cast<uint32_t>(limit);
+}
+
+Result<uint32_t> read_ef_search(const JsonFields& fields) {
+  std::optional<uint64_t> ef_search;
+  TRY(fields.read("ef_search", ef_search));
+  if (ef_search && (*ef_search == 0 || *ef_search > kEfSearchMax)) {
+    return Status(Code::kInvalidArgument,
+                  "ef_search must be between 1 and " + std::to_string(kEfSearchMax));
+  }
+  return static_cast<uint32_t>(ef_search.value_or(0));
 }
 
 Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t fallback) {

@@ -3,18 +3,20 @@
 #include <array>
 #include <variant>
 
+#include <fmt/format.h>
+
 #include "api/handlers.h"
 #include "api/requests.h"
 #include "api/scope.h"
+#include "api/search_cost.h"
 #include "api/uuid.h"
 
 namespace ferres {
 namespace {
 
 // Named by the contract, not built yet: refused rather than passed over.
-constexpr std::array<std::string_view, 6> kNotYet = {"budget_ms", "group_by",   "query_text",
-                                                     "mmr",       "timeout_ms", "with_vectors"};
-constexpr uint64_t kEfSearchMax = 10000;
+constexpr std::array<std::string_view, 5> kNotYet = {"group_by", "query_text", "mmr", "timeout_ms",
+                                                     "with_vectors"};
 
 struct SearchCall {
   SearchRequest request;
@@ -23,6 +25,7 @@ struct SearchCall {
   uint64_t offset = 0;
   std::optional<double> score_threshold;
   std::optional<uint64_t> min_lsn;
+  std::optional<uint64_t> budget_ms;
   std::optional<std::vector<std::string>> metadata_fields;  // with_metadata as a list
 };
 
@@ -36,23 +39,12 @@ Status read_target(const JsonFields& fields, SearchCall& search) {
   }
   if (search.by_id) return {};
   if (vector == nullptr) return Status(Code::kUnprocessable, "missing field 'vector' (or 'id')");
-  Status status = read_vector(*vector, "vector", kDimensionMax, request.vector);
-  if (status.code() == Code::kInvalidArgument) {
-    return Status(Code::kInvalidArgument,
-                  "vector dimension too large: max " + std::to_string(kDimensionMax));
-  }
-  return status;
+  return read_query_vector(*vector, request.vector);
 }
 
 Status read_limit(const JsonFields& fields, SearchCall& search) {
-  uint64_t limit = 0;
-  TRY(fields.require("limit", limit));
+  TRY_ASSIGN(const uint32_t limit, read_limit(fields));
   TRY(fields.read("offset", search.offset));
-  if (limit == 0) return Status(Code::kInvalidArgument, "limit must be greater than 0");
-  if (limit > kSearchLimitMax) {
-    return Status(Code::kInvalidArgument,
-                  "limit too large: max " + std::to_string(kSearchLimitMax));
-  }
   if (search.offset > kSearchLimitMax - limit) {
     return Status(Code::kInvalidArgument,
                   "offset plus limit too large: max " + std::to_string(kSearchLimitMax));
@@ -71,28 +63,18 @@ Status read_with_metadata(const JsonFields& fields, SearchCall& search) {
 }
 
 Status read_options(const JsonFields& fields, SearchCall& search) {
-  std::string vector_field = "default";
-  TRY(fields.read("vector_field", vector_field));
-  if (vector_field != "default") {
-    return Status(Code::kInvalidArgument, "unknown vector field: " + vector_field);
-  }
+  TRY(read_vector_field(fields));
   bool rerank = false;
   TRY(fields.read("rerank", rerank));  // passed over without a model, and there is none yet
   TRY(fields.refuse(kNotYet));
-  std::optional<uint64_t> ef_search;
-  TRY(fields.read("ef_search", ef_search));
-  if (ef_search && (*ef_search == 0 || *ef_search > kEfSearchMax)) {
-    return Status(Code::kInvalidArgument,
-                  "ef_search must be between 1 and " + std::to_string(kEfSearchMax));
-  }
-  search.request.ef_search = static_cast<uint32_t>(ef_search.value_or(0));
+  TRY_ASSIGN(search.request.ef_search, read_ef_search(fields));
   TRY(fields.read("target_recall", search.request.target_recall));
   if (search.request.target_recall) {
     const double target = *search.request.target_recall;
     if (!(target > 0 && target <= 1)) {
       return Status(Code::kInvalidArgument, "target_recall must be above 0 and at most 1");
     }
-    if (ef_search) {
+    if (search.request.ef_search != 0) {
       return Status(Code::kInvalidArgument, "give either ef_search or target_recall, not both");
     }
   }
@@ -100,6 +82,7 @@ Status read_options(const JsonFields& fields, SearchCall& search) {
   TRY(fields.read("with_vector", search.request.with_vector));
   TRY(fields.read("score_threshold", search.score_threshold));
   TRY(fields.read("min_lsn", search.min_lsn));
+  TRY(fields.read("budget_ms", search.budget_ms));
   return read_with_metadata(fields, search);
 }
 
@@ -164,6 +147,17 @@ std::string search_json(const SearchResult& result, const SearchCall& search, ui
   return json.take();
 }
 
+Answer over_budget(const SearchEstimate& estimate, uint64_t budget_ms) {
+  JsonWriter json;
+  json.begin_object().field("error", "budget_exceeded");
+  json.field("message", fmt::format("estimated cost ({:.1f}ms) exceeds budget ({}ms)",
+                                    estimate.estimated_ms, budget_ms));
+  json.field("code", 422).key("estimate").begin_object();
+  write_estimate(json, estimate);
+  json.end_object().end_object();
+  return {.status = 422, .body = json.take()};
+}
+
 }  // namespace
 
 Result<Answer> search_points(Context& context, Call& call) {
@@ -173,9 +167,19 @@ Result<Answer> search_points(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, search.min_lsn));
   if (search.by_id) TRY(check_visible(call, *collection, *search.request.id, search.request.ns));
+  SearchShape shape = shape_of(*collection, search.request);
+  QueryStats& stats = context.query_stats;
+  if (search.budget_ms) {
+    const SearchEstimate estimate = estimate_search(
+        shape, stats.cost_ratio(call.collection, kind_of(shape)), stats.latency(call.collection));
+    if (estimate.estimated_ms > static_cast<double>(*search.budget_ms))
+      return over_budget(estimate, *search.budget_ms);
+  }
   TRY_ASSIGN(const SearchResult result, collection->search(search.request));
   const uint64_t nanos = context.clock.monotonic_nanos() - started;
-  context.query_stats.record(call.collection, static_cast<double>(nanos) / 1e6);
+  shape.ef_search = result.ef_search;  // which target_recall may have chosen
+  stats.record_search(call.collection, static_cast<double>(nanos) / 1e6, kind_of(shape),
+                      formula_ms(shape));
   return Answer{.body = search_json(result, search, nanos)};
 }
 

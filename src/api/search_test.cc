@@ -143,8 +143,8 @@ TEST_F(SearchTest, WrongRequestsAreRefused) {
 }
 
 TEST_F(SearchTest, WhatIsNotBuiltIsRefusedByName) {
-  for (const char* field : {R"("budget_ms":5)", R"("group_by":{"field":"a"})",
-                            R"("query_text":"x")", R"("mmr":{})", R"("timeout_ms":5)"}) {
+  for (const char* field :
+       {R"("group_by":{"field":"a"})", R"("query_text":"x")", R"("mmr":{})", R"("timeout_ms":5)"}) {
     const Answer answer =
         call("search", R"({"vector":[0,0],"limit":1,)" + std::string(field) + "}");
     EXPECT_EQ(answer.status, 400) << field;

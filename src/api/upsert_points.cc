@@ -129,16 +129,18 @@ void upsert_points(Context& context, Call& call, const Reply& reply) {
   if (!upsert.ok()) return reply(error_answer(upsert.error()));
   const bool async = upsert->request.async;
   const bool atomic = upsert->request.atomic;
-  upsert->collection->upsert(std::move(upsert->request), [reply, async, atomic, note = call.audit](
-                                                             Result<UpsertResult> result) {
-    if (!result.ok()) return reply(error_answer(result.error()));
-    if (note) {
-      note->details_json = "{\"upserted\":" + std::to_string(result->upserted) + "}";
-      note->partial = !result->failed.empty();
-    }
-    const bool refused = atomic && !result->failed.empty();
-    reply(refused ? refused_answer(*result) : upsert_answer(*result, async));
-  });
+  upsert->collection->upsert(
+      std::move(upsert->request), [&context, name = call.collection, reply, async, atomic,
+                                   note = call.audit](Result<UpsertResult> result) {
+        if (!result.ok()) return reply(error_answer(result.error()));
+        context.query_stats.record_written(name, result->upserted);
+        if (note) {
+          note->details_json = "{\"upserted\":" + std::to_string(result->upserted) + "}";
+          note->partial = !result->failed.empty();
+        }
+        const bool refused = atomic && !result->failed.empty();
+        reply(refused ? refused_answer(*result) : upsert_answer(*result, async));
+      });
 }
 
 }  // namespace ferres

@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "collection/config.h"
+#include "collection/reindex_run.h"
 #include "filter/predicate.h"
 #include "storage/disk_space.h"
 #include "storage/manifest.h"
@@ -123,6 +124,13 @@ class PointStream {
   virtual uint64_t points_total() const = 0;
 };
 
+/// What a search met on its way.
+struct SearchTrace {
+  uint64_t visited = 0;     // vectors that the query was compared with
+  uint32_t layers = 0;      // of the graph, where one was walked
+  uint64_t tombstones = 0;  // points on the way that were dead, or written after the snapshot
+};
+
 struct SearchRequest {
   std::vector<float> vector;      // empty: use the point `id`
   std::optional<std::string> id;  // an existing point's vector (never answered itself)
@@ -136,6 +144,15 @@ struct SearchRequest {
   bool exact = false;
   bool with_vector = false;
   bool with_metadata = true;
+  SearchTrace* trace = nullptr;  // added to, where there is one
+};
+
+/// What a search has before it.
+struct SearchScope {
+  uint64_t points = 0;  // of the partitions that it asks
+  uint64_t partitions =
+      0;                   // that have any; one that is asked for several namespaces counts as such
+  uint32_t ef_search = 0;  // where it says nothing
 };
 
 struct SearchHit {
@@ -147,6 +164,22 @@ struct SearchResult {
   std::vector<SearchHit> hits;
   Lsn lsn = 0;             // the read's snapshot
   uint32_t ef_search = 0;  // in force, where a graph was walked
+};
+
+/// A point on the way to an answer.
+struct ExplainedPoint {
+  SearchHit hit;
+  uint64_t rank_before = 0;  // by score among all points of the namespace, from 1
+  /// Among those that match the filter, from 1; 0: it does not. Up to the limit they are the
+  /// search's answer.
+  uint64_t rank_after = 0;
+};
+
+struct Explanation {
+  std::vector<ExplainedPoint> points;  // by rank_before
+  SearchTrace trace;                   // of the search that was asked for
+  SearchScope scope;
+  uint32_t ef_search = 0;
 };
 
 /// A moment of a collection's history: one of the two.
@@ -292,6 +325,11 @@ class Collection {
   virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
+  /// The search, and with a filter also the nearest ten times as many points without it, those that
+  /// it refuses included, if they meet `within` (null: any do). Not counted as a search, and
+  /// heavier than several.
+  virtual Result<Explanation> explain(const SearchRequest& request, const Predicate* within) = 0;
+  virtual SearchScope search_scope(const SearchRequest& request) const = 0;
   /// All that is visible now; waits for a checkpoint of it when there is none. Points whose time is
   /// over by now are left out.
   virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;
@@ -305,6 +343,9 @@ class Collection {
   virtual Status checkpoint() = 0;
   /// Waits until every point is linked into the graph.
   virtual Status link_all() = 0;
+  /// Builds the indexes of all points anew, like those in force, in the background, while searches
+  /// and writes go on; whoever wants can watch. kAlreadyExists while one runs. A stop ends it.
+  virtual Result<std::shared_ptr<const ReindexRun>> reindex() = 0;
   /// Measures, on the caller's thread, what searches for k neighbours with a target_recall need.
   /// Those start it in the background themselves; this is for who wants to wait.
   virtual Status calibrate(uint32_t k) = 0;

@@ -32,6 +32,9 @@ namespace ferres {
 /// not. Of cosine no length is too long.
 std::string too_long(std::span<const float> vector, Metric metric);
 
+/// What an answer says of a distance of the index.
+float score_of(Metric metric, float distance);
+
 /// Times the partitions that shall be open at most: beyond, what would open more has to wait, or
 /// opens it for itself alone.
 inline constexpr size_t kCrowd = 4;
@@ -67,11 +70,14 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
+  Result<Explanation> explain(const SearchRequest& request, const Predicate* within) override;
+  SearchScope search_scope(const SearchRequest& request) const override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
   Result<TierStats> tiers() override;
   Status checkpoint() override;
   Status link_all() override;
+  Result<std::shared_ptr<const ReindexRun>> reindex() override;
   Status calibrate(uint32_t k) override;
   Result<RestoreResult> restore(const RestoreTarget& target,
                                 const RestoreProgress& progress) override;
@@ -121,6 +127,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                             bool with_metadata) const;
   Result<std::span<const float>> query_vector(const SearchRequest& request,
                                               std::vector<float>& stored);
+  Result<SearchResult> search_uncounted(const SearchRequest& request);
+  Status count_nearer(const SearchRequest& request, std::span<const float> scores,
+                      std::vector<uint64_t>& counts);
   struct Looked;
   Status search_in(const Looked& at, const SearchRequest& request, std::span<const float> query,
                    SearchResult& result);
@@ -224,6 +233,13 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   bool shrinks(const Part& part) const;
   void shrink_failed(const Status& status);
 
+  // reindex.cc
+  struct Reindex;
+  bool reindex_some();
+  bool reindex_part_done(Reindex& reindex) const;
+  Status reindex_next(Reindex& reindex);
+  void end_reindex(const Status& status);
+
   // retention.cc
   Status list_checkpoints();
   Status trim_history();
@@ -292,6 +308,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   };
   std::unique_ptr<RestoreReady> restore_ready_ GUARDED_BY(mutex_);  // from who asked for it
   std::unique_ptr<Status> shrink_result_ GUARDED_BY(mutex_);        // of shrink_'s work
+  std::shared_ptr<ReindexRun> reindex_run_ GUARDED_BY(mutex_);      // the newest
+  bool reindex_wanted_ GUARDED_BY(mutex_) = false;                  // it has not begun
   bool trim_wanted_ GUARDED_BY(mutex_) = false;
   std::vector<std::function<void(Result<bool>)>> forget_wanted_ GUARDED_BY(mutex_);
 
@@ -300,6 +318,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::unique_ptr<Log> log_;
   std::vector<Manifest> checkpoints_;  // kept, ascending
   std::shared_ptr<Shrink> shrink_;     // while one runs; it needs the log
+  std::shared_ptr<Reindex> reindex_;   // while one runs
   uint64_t shrink_retry_micros_ = 0;   // not before this time after a failure
   bool converted_ = false;             // since the last checkpoint: no manifest lists the files
   Lsn restored_lsn_ = 0;               // of the newest restore record since the last start

@@ -66,7 +66,7 @@ void CollectionImpl::run_lane() {
     const MutexLock lock(mutex_);
     const bool free = !checkpoint_running_;  // of what waits for a checkpoint's end
     if ((!writes_.empty() && !crowded_) || checkpoint_result_ ||
-        (index_wanted_ != nullptr && !failed_ && !closing_) ||
+        ((index_wanted_ != nullptr || reindex_wanted_) && !failed_ && !closing_) ||
         (free && (checkpoints_wanted_ > checkpoints_done_ || restore_ready_ != nullptr ||
                   shrink_result_ != nullptr || trim_wanted_ || !forget_wanted_.empty()))) {
       continue;
@@ -215,6 +215,7 @@ bool CollectionImpl::tidy_up(const Round& round) {
     return false;
   }
   begin_moves();
+  const bool reindexed = reindex_some();
   const std::vector<Part*> open = partitions_->open_parts();
   size_t worked = 0;
   size_t seen = 0;
@@ -223,8 +224,8 @@ bool CollectionImpl::tidy_up(const Round& round) {
     if (!failure().ok()) return false;
   }
   turn_ += seen;
-  if (round.linking && worked == 0) linked_all();
-  return worked > 0;
+  if (round.linking && worked == 0 && !reindexed) linked_all();
+  return worked > 0 || reindexed;
 }
 
 bool CollectionImpl::tidy_up(Part& part, const Round& round) {
@@ -325,6 +326,7 @@ Status CollectionImpl::build_some(Part& part, const Round& round, bool* more) {
   part.auditing = true;
   part.audit_next = 0;
   part.audit_found = 0;
+  if (reindex_ != nullptr) return {};  // others follow
   // Until a checkpoint holds it a start would build it again.
   const MutexLock lock(mutex_);
   if (options_.background) ++checkpoints_wanted_;
@@ -380,8 +382,11 @@ void CollectionImpl::refuse(Status status) {
     }
   }
   failed_.store(true, std::memory_order_release);
+  const Status why = failure();
   const MutexLock lock(mutex_);
   link_all_ = false;
+  if (reindex_run_ != nullptr)
+    reindex_run_->fail(std::string(why.message()), env_.clock->unix_micros());
   changed_.signal_all();
 }
 

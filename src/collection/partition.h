@@ -129,6 +129,10 @@ class Partition {
   /// and the switch is sudden for readers.
   Status want_index(const IndexConfig& wanted);
   bool building() const { return building_ != nullptr; }
+  /// The same index anew, beside the one in force, unless one is being built already.
+  Status build_anew() { return building_ != nullptr ? Status() : start_building(); }
+  /// How many derived states took over since it was opened.
+  uint64_t builds_ended() const { return builds_ended_; }
   /// Slots ever given out: their memory stays, whatever died.
   Slot slots_given() const { return slots_->header().slots; }
   /// A share of the building: knows up to kKnownAtOnce more slots, or links up to `max` points
@@ -244,6 +248,7 @@ class Partition {
   uint64_t next_index_file_ = 1;
   IndexConfig wanted_;
   std::unique_ptr<Derived> building_;  // the lane only
+  uint64_t builds_ended_ = 0;
   std::atomic<uint64_t> building_left_{kNotBuilding};
 };
 

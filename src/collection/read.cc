@@ -34,7 +34,11 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
 }
 
 bool ReadFilter::admits(Slot slot) const {
-  if (slot == excluded_ || !view_.visible(slot, pinned_)) return false;
+  if (slot == excluded_) return false;
+  if (!view_.visible(slot, pinned_)) {
+    if (slot < view_.count() && view_.used(slot)) ++invisible_;
+    return false;
+  }
   if (answer_ && !answer_->matches.slots.contains(slot)) return false;
   const SlotTraits traits = view_.traits(slot);
   if (needs_vector_ && !traits.has_vector) return false;
@@ -141,6 +145,42 @@ void add_stats(const Partition& partition, CollectionStats& stats) {
 }
 
 }  // namespace
+
+SearchScope CollectionImpl::search_scope(const SearchRequest& request) const {
+  SearchScope scope{.ef_search = config().index.ef_search};
+  const auto add = [&scope](const Part& part) {
+    const EpochGuard guard;
+    const Partition* const partition = part.partition.load(std::memory_order_acquire);
+    const uint64_t points = partition == nullptr ? part.points.load() : partition->live_points();
+    scope.points += points;
+    if (points > 0) ++scope.partitions;
+  };
+  const std::string_view named = namespace_of(request.ns, request.filter);
+  const bool one = !named.empty() || request.namespaces.empty();
+  {
+    const EpochGuard guard;
+    const Partitions& partitions = *in_force_.load(std::memory_order_acquire);
+    if (!partitions.isolated()) {
+      for (size_t times = one ? 1 : request.namespaces.size(); times > 0; --times)
+        add(partitions.whole());
+      return scope;
+    }
+  }
+  const std::shared_ptr<Partitions> partitions = newest();
+  const auto add_named = [&](std::string_view ns) {
+    if (const std::shared_ptr<Part> part = partitions->find(ns); part != nullptr) add(*part);
+  };
+  if (!named.empty()) {
+    add_named(named);
+  } else if (one) {
+    for (const std::shared_ptr<Part>& part : partitions->all())
+      add(*part);
+  } else {
+    for (const std::string& ns : request.namespaces)
+      add_named(ns);
+  }
+  return scope;
+}
 
 CollectionStats CollectionImpl::stats() {
   CollectionStats stats;

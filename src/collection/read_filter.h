@@ -39,6 +39,8 @@ class ReadFilter : public SlotFilter {
   void require_vector() { needs_vector_ = true; }
   /// Damage met while asking: the answer must not be given.
   Status damage() const { return damage_.clone(); }
+  /// So many times admits() refused a slot whose point is dead, or not there yet.
+  uint64_t invisible() const { return invisible_; }
   const Partition& partition() const { return partition_; }
   const SlotTable::View& view() const { return view_; }
   Lsn pinned() const { return pinned_; }
@@ -56,6 +58,7 @@ class ReadFilter : public SlotFilter {
   bool verified_ = false;  // some candidates are unsure
   Slot excluded_ = kNoSlot;
   bool needs_vector_ = false;
+  mutable uint64_t invisible_ = 0;
   mutable Status damage_;
 };
 

@@ -104,6 +104,7 @@ void Partition::finish_building() {
 }
 
 void Partition::put_in_force(std::unique_ptr<Derived> next) {
+  ++builds_ended_;
   Derived* const old = derived_.exchange(next.release(), std::memory_order_acq_rel);
   if (old == nullptr) return;
   epoch_wait(epoch_advance());

@@ -32,7 +32,8 @@ void merge_hits(std::vector<Hit>& hits, const std::vector<Hit>& more, uint32_t k
   if (hits.size() > k) hits.resize(k);
 }
 
-/// What an answer says of a distance of the index.
+}  // namespace
+
 float score_of(Metric metric, float distance) {
   switch (metric) {
     case Metric::kEuclidean:
@@ -44,8 +45,6 @@ float score_of(Metric metric, float distance) {
   }
   return distance;
 }
-
-}  // namespace
 
 /// The vector to search for: the request's, or that of the point it names, kept in `stored`.
 Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest& request,
@@ -94,6 +93,7 @@ Status CollectionImpl::scan_matches(std::span<const float> query, const SearchRe
   std::vector<Hit> unlinked;
   TRY(scan_tail(query, request, filter, tail, unlinked));
   TRY(filter.damage());
+  if (request.trace != nullptr) request.trace->visited += members->size() + tail.size();
   merge_hits(hits, unlinked, request.limit);
   return {};
 }
@@ -130,6 +130,10 @@ Status CollectionImpl::scan_all(std::span<const float> query, const SearchReques
   const VectorStore& vectors = filter.partition().vectors();
   std::vector<Slot> slots;
   filter.for_each_candidate([&](Slot slot) { slots.push_back(slot); });
+  if (request.trace != nullptr) {
+    request.trace->visited += static_cast<uint64_t>(std::count_if(
+        slots.begin(), slots.end(), [&](Slot slot) { return filter.view().used(slot); }));
+  }
   TRY(scan_slots(vectors, vectors.prepare(query), slots, request.limit, filter, hits));
   return filter.damage();
 }
@@ -159,10 +163,16 @@ Status CollectionImpl::walk(std::span<const float> query, const SearchRequest& r
   } else if (filter.selective()) {
     params.visits_max = std::max(kVisitsMin, filter.view().count() / kVisitsShare);
   }
-  bool sure = true;
-  TRY(derived.index->search(query, params, filter, hits, &sure));
+  Explain walked;
+  walked.hits.swap(hits);  // its memory is used again
+  TRY(derived.index->search_explain(query, params, filter, walked));
+  hits.swap(walked.hits);
   TRY(filter.damage());
-  if (sure) {
+  if (request.trace != nullptr) {
+    request.trace->visited += walked.visited + tail.size();
+    request.trace->layers = std::max(request.trace->layers, walked.layers);
+  }
+  if (walked.exhausted) {
     merge_hits(hits, unlinked, request.limit);
     return {};
   }
@@ -178,13 +188,18 @@ struct CollectionImpl::Looked {
 };
 
 Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
+  TRY_ASSIGN(SearchResult result, search_uncounted(request));
+  queries_.fetch_add(1, std::memory_order_relaxed);
+  return result;
+}
+
+Result<SearchResult> CollectionImpl::search_uncounted(const SearchRequest& request) {
   TRY(failure());
   if (request.limit == 0) return Status(Code::kInvalidArgument, "limit must be greater than 0");
   if (request.limit > kSearchLimitMax) {
     return Status(Code::kInvalidArgument,
                   "limit too large: max " + std::to_string(kSearchLimitMax));
   }
-  queries_.fetch_add(1, std::memory_order_relaxed);
   std::vector<float> stored;
   TRY_ASSIGN(const std::span<const float> query, query_vector(request, stored));
   SearchResult result;
@@ -215,6 +230,7 @@ Status CollectionImpl::search_in(const Looked& at, const SearchRequest& request,
   } else {
     TRY(walk(query, request, ef, filter, hits));
   }
+  if (request.trace != nullptr) request.trace->tombstones += filter.invisible();
   if (partition.vectors().release_due()) wake();
   result.lsn = pinned;
   result.ef_search = ef;

@@ -40,6 +40,11 @@ class JsonView {
       : JsonView(document.data(), document.data() + document.size()) {}
 
   JsonType type() const;
+  /// As it stands in the document; empty when missing.
+  std::string_view text() const {
+    return at_ == end_ ? std::string_view()
+                       : std::string_view(at_, static_cast<size_t>(skip_value(at_, end_) - at_));
+  }
   bool missing() const { return type() == JsonType::kMissing; }
   bool boolean() const { return at_ != end_ && *at_ == 't'; }
   JsonNumber number() const;

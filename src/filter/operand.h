@@ -20,6 +20,7 @@ struct Operand {
   const Operand* member(std::string_view name) const;
 };
 
+std::string to_json(const Operand& operand);
 /// JSON equality: numbers by value, objects whatever the order of their members.
 bool equals(const Operand& operand, const JsonView& value);
 

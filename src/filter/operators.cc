@@ -414,6 +414,22 @@ std::optional<Matches> probe_range(std::span<const Condition* const> conditions,
   return numeric ? index.numbers(id, numbers) : index.instants(id, instants);
 }
 
+std::vector<JsonView> values_of(std::string_view field, const JsonView& document) {
+  // A condition that nothing meets, and that remembers what it was asked of.
+  struct Witness : Condition {
+    mutable std::vector<JsonView> seen;
+  };
+  static constexpr auto kRemember = [](const Condition& condition, const JsonView& value) {
+    static_cast<const Witness&>(condition).seen.push_back(value);
+    return false;
+  };
+  static constexpr Operator kWitness{"", take_any, kRemember, probe_nothing, false, false};
+  Witness witness;
+  witness.op = &kWitness;
+  test_object(witness, field, document);
+  return std::move(witness.seen);
+}
+
 bool holds(const Condition& condition, std::string_view field, const JsonView& document) {
   return (test_object(condition, field, document) == Outcome::kPassed) != condition.negated;
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/status.h"
 #include "filter/geo.h"
@@ -59,6 +60,8 @@ const Operator& equality_operator();
 /// field: a member's name, or names joined by dots that lead into objects. A member whose own name
 /// holds the dots comes first. Arrays on the way stand for the objects in them.
 bool holds(const Condition& condition, std::string_view field, const JsonView& document);
+/// What a condition on the field is asked of, to explain it: none when the document lacks it.
+std::vector<JsonView> values_of(std::string_view field, const JsonView& document);
 /// The slots of the documents for which holds(). The index answers for documents whose members have
 /// no dots in their names, and no two of one object the same name.
 Matches probe(const Condition& condition, std::string_view field, const FilterIndex& index);

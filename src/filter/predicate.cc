@@ -12,6 +12,19 @@
 
 namespace ferres {
 
+namespace {
+
+std::string actual_json(const std::vector<JsonView>& values) {
+  if (values.empty()) return "null";
+  if (values.size() == 1) return std::string(values.front().text());
+  std::string list;
+  for (const JsonView& value : values)
+    list += (list.empty() ? "[" : ",") + std::string(value.text());
+  return list + "]";
+}
+
+}  // namespace
+
 struct Predicate::Node {
   enum class Kind : uint8_t { kAll, kAny, kNot, kField };  // kNot: not all of its children
   Kind kind = Kind::kAll;
@@ -31,6 +44,24 @@ struct Predicate::Node {
       default:
         return std::all_of(children.begin(), children.end(), child_matches);
     }
+  }
+
+  void explain(const JsonView& document, std::vector<ConditionReport>& reports) const {
+    if (kind == Kind::kField) {
+      reports.push_back({field, condition.op->name, to_json(condition.operand),
+                         actual_json(values_of(field, document)),
+                         holds(condition, field, document)});
+    }
+    for (const Node& child : children)
+      child.explain(document, reports);
+  }
+
+  uint32_t conditions() const {
+    if (kind == Kind::kField) return 1;
+    uint32_t sum = 0;
+    for (const Node& child : children)
+      sum += child.conditions();
+    return sum;
   }
 
   Matches probe(const FilterIndex& index) const {
@@ -309,8 +340,19 @@ bool Predicate::empty() const {
   return root_ == nullptr;
 }
 
+uint32_t Predicate::conditions() const {
+  return root_ == nullptr ? 0 : root_->conditions();
+}
+
 bool Predicate::matches(std::string_view metadata_json) const {
   return root_ == nullptr || root_->matches(JsonView(metadata_json));
+}
+
+FilterReport Predicate::explain(std::string_view metadata_json) const {
+  FilterReport report;
+  report.passed = matches(metadata_json);
+  if (root_ != nullptr) root_->explain(JsonView(metadata_json), report.conditions);
+  return report;
 }
 
 Matches Predicate::probe(const FilterIndex& index) const {

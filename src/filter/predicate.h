@@ -20,6 +20,22 @@ struct FilterLimits {
   uint64_t bytes_max = 1 << 20;
 };
 
+/// One condition of a filter, as it was evaluated on a document.
+struct ConditionReport {
+  std::string field;
+  std::string_view op;        // "$eq", ...
+  std::string expected_json;  // $icontains_text compares in lower case, and that is what it says
+  /// The field's value; a list of them when the path leads through an array to several; "null" when
+  /// the document lacks it.
+  std::string actual_json;
+  bool passed = false;
+};
+
+struct FilterReport {
+  std::vector<ConditionReport> conditions;  // every one, also under $and, $or and $not
+  bool passed = false;                      // of the filter as a whole
+};
+
 class Predicate {
  public:
   struct Node;
@@ -36,10 +52,14 @@ class Predicate {
   bool empty() const;
   /// The value of a top-level "$namespace" equality, taken out of the tree.
   const std::optional<std::string>& namespace_name() const { return namespace_; }
+  /// How many there are; without "$namespace".
+  uint32_t conditions() const;
   /// As parsed.
   const std::string& text() const { return text_; }
   /// metadata_json is a valid JSON document (what the collection stores).
   bool matches(std::string_view metadata_json) const;
+  /// The same with all its conditions, for people.
+  FilterReport explain(std::string_view metadata_json) const;
   /// The slots of the documents that match, asked of an index.
   Matches probe(const FilterIndex& index) const;
 

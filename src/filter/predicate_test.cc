@@ -209,5 +209,28 @@ TEST(Predicate, BrokenDocumentsDoNoHarm) {
   }
 }
 
+TEST(Predicate, ExplainsEachOfItsConditions) {
+  const auto predicate =
+      Predicate::parse(R"({"a.b":{"$gt":1},"$not":{"list.x":2},)"
+                       R"("$or":[{"s":{"$in":["é\n",true,null,{"k":[1.5]}]}}]})");
+  ASSERT_TRUE(predicate.ok());
+  EXPECT_EQ(predicate->conditions(), 3U);
+  const FilterReport report =
+      predicate->explain(R"({ "a" : {"b" : [ 1, 3 ]}, "list": [{"x":1},{"y":0},{"x":2}] })");
+  EXPECT_FALSE(report.passed);
+  ASSERT_EQ(report.conditions.size(), 3U);
+  EXPECT_EQ(report.conditions[0].field, "a.b");
+  EXPECT_EQ(report.conditions[0].op, "$gt");
+  EXPECT_EQ(report.conditions[0].expected_json, "1");
+  EXPECT_EQ(report.conditions[0].actual_json, "[ 1, 3 ]");
+  EXPECT_TRUE(report.conditions[0].passed);
+  EXPECT_EQ(report.conditions[1].op, "$eq");
+  EXPECT_EQ(report.conditions[1].actual_json, "[1,2]");
+  EXPECT_TRUE(report.conditions[1].passed);
+  EXPECT_EQ(report.conditions[2].expected_json, R"(["é\n",true,null,{"k":[1.5]}])");
+  EXPECT_EQ(report.conditions[2].actual_json, "null");
+  EXPECT_FALSE(report.conditions[2].passed);
+}
+
 }  // namespace
 }  // namespace ferres

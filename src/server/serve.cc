@@ -191,7 +191,7 @@ Status serve(const Settings& settings) {
                   .data_dir = settings.storage_path,
                   .address = host + ":" + std::to_string(settings.port),
                   .started_nanos = started,
-                  .query_stats = {},
+                  .namespace_physical_isolation = settings.namespace_physical_isolation,
                   .s3 = s3_settings(settings),
                   .audit = *std::move(audit)};
   Service service(context, Cors(settings.cors_origins), settings.audit_searches);

@@ -105,13 +105,15 @@ Service::Service(Context& context, Cors cors, bool audit_searches)
     series_.push_back({requests_total(operation, 200),
                        metrics().histogram("http_request_duration_ms",
                                            "Time that a request took, in milliseconds", kBoundsMs,
-                                           request_labels(operation))});
+                                           request_labels(operation)),
+                       audited_as(operation)});
   }
 }
 
 /// Searches are left out unless they are wished for: there are more of them than of all else.
 bool Service::is_audited(const Operation& operation, bool refused) const {
-  if (context_.audit == nullptr || (!refused && operation.audited.action.empty())) return false;
+  if (context_.audit == nullptr) return false;
+  if (!refused && series_of(operation).audited.action.empty()) return false;
   return refused || audit_searches_ || operation.permission != Permission::kRead ||
          operation.path.find("/search") == std::string_view::npos;
 }
@@ -120,26 +122,25 @@ void Service::ended(const Asked& asked, int status) const {
   const Operation& operation = asked.operation;
   const uint64_t nanos = context_.clock.monotonic_nanos() - asked.started_nanos;
   const double ms = static_cast<double>(nanos) / 1e6;
-  const Series& series = series_[static_cast<size_t>(&operation - api_operations().data())];
+  const Series& series = series_of(operation);
   (status == 200 ? series.ok : requests_total(operation, status))->add();
   series.duration_ms->observe(ms);
   log_debug("request", {{"operation", operation.name}, {"status", status}, {"ms", ms}});
   if (asked.note == nullptr) return;
   const AuditNote& note = *asked.note;
   const bool denied = status == 401 || status == 403;
-  context_.audit->add(
-      {.unix_micros = context_.clock.unix_micros(),
-       .user = note.user.empty() ? asked.user : note.user,
-       .action = std::string(operation.audited.action.empty() ? operation.name
-                                                              : operation.audited.action),
-       .resource = resource_of(asked),
-       .details_json = denied ? R"({"denied":true})" : note.details_json,
-       .result = denied          ? "denied"
-                 : status >= 400 ? "error"
-                 : note.partial  ? "partial"
-                                 : "success",
-       .ip_address = asked.client_ip,
-       .duration_micros = nanos / 1000});
+  context_.audit->add({.unix_micros = context_.clock.unix_micros(),
+                       .user = note.user.empty() ? asked.user : note.user,
+                       .action = std::string(series.audited.action.empty() ? operation.name
+                                                                           : series.audited.action),
+                       .resource = resource_of(asked),
+                       .details_json = denied ? R"({"denied":true})" : note.details_json,
+                       .result = denied          ? "denied"
+                                 : status >= 400 ? "error"
+                                 : note.partial  ? "partial"
+                                                 : "success",
+                       .ip_address = asked.client_ip,
+                       .duration_micros = nanos / 1000});
   // What an administrator did is told before it is answered; of the rest a crash may take a moment.
   if (status < 400 && allows(Role::kAdmin, operation.permission) &&
       !allows(Role::kEditor, operation.permission)) {
@@ -147,12 +148,11 @@ void Service::ended(const Asked& asked, int status) const {
   }
 }
 
-std::string Service::resource_of(const Asked& asked) {
+std::string Service::resource_of(const Asked& asked) const {
   if (!asked.note->resource.empty()) return asked.note->resource;
   if (!asked.collection.empty()) return "collection:" + asked.collection;
-  return std::string(asked.operation.audited.resource.empty()
-                         ? "system:" + std::string(asked.operation.name)
-                         : asked.operation.audited.resource);
+  const std::string_view named = series_of(asked.operation).audited.resource;
+  return named.empty() ? "system:" + std::string(asked.operation.name) : std::string(named);
 }
 
 HttpResponse Service::refuse(int status, std::string_view message) {

@@ -24,9 +24,11 @@ class Service final : public HttpHandler {
   std::optional<Answer> refusal(const HttpRequest& request, const Operation& operation, Call& call,
                                 std::string& headers) const;
 
+  /// Of one operation.
   struct Series {
     std::shared_ptr<Counter> ok;  // status 200, the common case
     std::shared_ptr<Histogram> duration_ms;
+    Audited audited;
   };
   /// A call as long as it takes.
   struct Asked {
@@ -40,7 +42,10 @@ class Service final : public HttpHandler {
   bool is_audited(const Operation& operation, bool refused) const;
   /// Counts an answer (http_requests_total, http_request_duration_ms) and tells the audit log.
   void ended(const Asked& asked, int status) const;
-  static std::string resource_of(const Asked& asked);
+  std::string resource_of(const Asked& asked) const;
+  const Series& series_of(const Operation& operation) const {
+    return series_[static_cast<size_t>(&operation - api_operations().data())];
+  }
 
   Context& context_;
   const Cors cors_;

@@ -8,8 +8,9 @@ import unittest
 import httpx
 import structlog
 from vector_db_client import DistanceMetric, Point, VectorDBClient
-from vector_db_client.exceptions import (CollectionAlreadyExistsError, CollectionNotFoundError,
-                                         InvalidDimensionError, InvalidPayloadError, VectorDBError)
+from vector_db_client.exceptions import (BudgetExceededError, CollectionAlreadyExistsError,
+                                         CollectionNotFoundError, InvalidDimensionError,
+                                         InvalidPayloadError, VectorDBError)
 
 from suite import API_KEY, ServerTest, binary
 
@@ -120,6 +121,68 @@ class Sdk(ServerTest):
             self.assertEqual((await db.get_collection("points")).num_points, 1498)
             found = await db.search("points", [0.0, 0.5, 0.25, 1.0], limit=1)
             self.assertEqual(found.results[0].id, "p2")
+        self.run_async(scenario)
+
+    def test_estimate_and_budget(self):
+        async def scenario(db):
+            await db.create_collection("costly", 4, DistanceMetric.COSINE)
+            await db.upsert_points("costly", [
+                Point(id=f"p{i}", vector=[1.0, i, 2.0, 3.0], metadata={"n": i}) for i in range(500)])
+            found = await db.search("costly", [1.0, 2.0, 3.0, 4.0], limit=5, budget_ms=1000)
+            self.assertEqual(len(found.results), 5)
+            with self.assertRaises(BudgetExceededError) as caught:
+                await db.search("costly", [1.0, 2.0, 3.0, 4.0], limit=5, budget_ms=0)
+            self.assertGreater(caught.exception.estimate["estimated_ms"], 0)
+            told = await db.estimate_search_cost("costly", limit=5, filter={"n": {"$lt": 9}},
+                                                 include_history=True)
+            parts = told.estimate.breakdown
+            self.assertAlmostEqual(told.estimate.estimated_ms,
+                                   parts.index_scan_cost + parts.filter_cost +
+                                   parts.hydration_cost + parts.network_overhead)
+            self.assertEqual(told.historical_latency.total_queries, 1)
+        self.run_async(scenario)
+
+    def test_explain(self):
+        async def scenario(db):
+            await db.create_collection("told", 4, DistanceMetric.COSINE)
+            await db.upsert_points("told", [
+                Point(id=f"p{i}", vector=[1.0, i, 2.0, 3.0], metadata={"n": i}) for i in range(50)])
+            query, wanted = [1.0, 2.0, 2.0, 3.0], {"n": {"$gte": 4}}
+            told = await db.search_explain("told", query, limit=3, filter=wanted)
+            found = await db.search("told", query, limit=3, filter=wanted)
+            answer = sorted((r for r in told.results if 0 < r.rank_after_filter <= 3),
+                            key=lambda r: r.rank_after_filter)
+            self.assertEqual([(r.id, r.score) for r in answer],
+                             [(r.id, r.score) for r in found.results])
+            nearest = told.results[0]
+            self.assertEqual((nearest.id, nearest.rank_before_filter, nearest.rank_after_filter),
+                             ("p2", 1, 0))
+            condition = nearest.filter_evaluation.conditions[0]
+            self.assertEqual((condition.field, condition.operator, condition.expected,
+                              condition.actual, condition.passed), ("n", "$gte", 4, 2, False))
+            self.assertEqual(told.index_stats.total_points, 50)
+        self.run_async(scenario)
+
+    def test_reindex(self):
+        async def scenario(db):
+            await db.create_collection("again", 4, DistanceMetric.COSINE)
+            await db.upsert_points("again", [
+                Point(id=f"p{i}", vector=[1.0, i, i % 7, 3.0], metadata={}) for i in range(3000)])
+            begun = await db.start_reindex("again")
+            self.assertEqual((begun.collection, begun.status.value), ("again", "Building"))
+            while True:
+                job = await db.get_reindex_job("again", begun.job_id)
+                self.assertTrue(0 <= job.progress <= 1)
+                if job.completed_at is not None:
+                    break
+                found = await db.search("again", [1.0, 5.0, 5.0, 3.0], limit=1)
+                self.assertEqual(found.results[0].id, "p5")
+                await asyncio.sleep(0.01)
+            self.assertEqual((job.status.value, job.error, job.progress), ("Completed", None, 1))
+            self.assertEqual((job.stats.points_processed, job.stats.points_total), (3000, 3000))
+            self.assertEqual([j.id for j in await db.list_reindex_jobs("again")], [begun.job_id])
+            with self.assertRaises(CollectionNotFoundError):
+                await db.get_reindex_job("again", "nothing")
         self.run_async(scenario)
 
     def test_failed_points_and_errors(self):

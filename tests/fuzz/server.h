@@ -88,8 +88,8 @@ class FuzzServer {
   std::shared_ptr<Database> db_ = open();
   std::unique_ptr<Accounts> accounts_ = Accounts::open(
       files_, clock_, {.path = "data/system/accounts.json", .keys = {"k"}, .token_secret = {}});
-  Context context_{*db_,   *accounts_, clock_,        files_, executor_, executor_,
-                   "fuzz", "data",     "127.0.0.1:1", 0,      {},        {}};
+  Context context_{*db_,      *accounts_, clock_, files_,       executor_,
+                   executor_, "fuzz",     "data", "127.0.0.1:1"};
 };
 
 }  // namespace ferres
