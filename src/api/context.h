@@ -44,6 +44,7 @@ struct Context {
   Tasks tasks{clock};
   std::shared_ptr<AuditLog> audit = nullptr;  // null: none is kept
   ReindexJobs reindex_jobs = {};
+  std::atomic<int> logins{0};           // that wait or are being checked
   std::atomic<bool> stopping{false};    // long requests give up
   std::atomic<bool> backing_up{false};  // or bringing a backup back: one at a time
 };

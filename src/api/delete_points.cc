@@ -17,19 +17,6 @@ struct DeleteCall {
   std::shared_ptr<Collection> collection;
 };
 
-/// Points that are hidden from the caller are not there.
-Result<DeleteCall> keep_visible(const Call& call, DeleteCall deletion) {
-  if (call.principal.restriction(call.collection) == nullptr) return deletion;
-  std::vector<std::string> visible;
-  for (std::string& id : deletion.request.ids) {
-    const Status status = check_visible(call, *deletion.collection, id, deletion.request.ns);
-    if (status.ok()) visible.push_back(std::move(id));
-    if (!status.ok() && status.code() != Code::kNotFound) return status.clone();
-  }
-  deletion.request.ids = std::move(visible);
-  return deletion;
-}
-
 Result<DeleteCall> read_delete(Context& context, Call& call) {
   DeleteCall result;
   TRY_ASSIGN(const JsonValue body, parse_body(call.body));
@@ -48,7 +35,8 @@ Result<DeleteCall> read_delete(Context& context, Call& call) {
         "batch too large: max " + std::to_string(kIdsPerDeleteMax) + " ids per delete request");
   }
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
-  return keep_visible(call, std::move(result));
+  TRY_ASSIGN(result.request.within, read_restriction(call));
+  return result;
 }
 
 }  // namespace

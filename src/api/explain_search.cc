@@ -103,7 +103,7 @@ Result<Answer> explain_search(Context& context, Call& call) {
   TRY_ASSIGN(const Scope scope, read_scope(fields, call));
   scope.apply(request);
   // What hides points from the caller hides them among the refused, too.
-  TRY_ASSIGN(const std::optional<Predicate> restriction, read_restriction(call));
+  TRY_ASSIGN(const std::shared_ptr<const Predicate> restriction, read_restriction(call));
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   const Metric metric = collection->config().metric;
   request.with_vector = metric == Metric::kDot;  // whose lengths the score does not tell

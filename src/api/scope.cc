@@ -96,15 +96,15 @@ Result<std::optional<std::string>> query_namespace(const Call& call) {
   return namespace_within(call.principal, call.ambient_namespace());
 }
 
-Result<std::optional<Predicate>> read_restriction(const Call& call) {
+Result<std::shared_ptr<const Predicate>> read_restriction(const Call& call) {
   const Restriction* const restriction = call.principal.restriction(call.collection);
-  if (restriction == nullptr) return std::optional<Predicate>();
+  if (restriction == nullptr) return std::shared_ptr<const Predicate>();
   TRY_ASSIGN(Predicate predicate, restricted("", *restriction));
-  return std::optional(std::move(predicate));
+  return std::shared_ptr<const Predicate>(std::make_shared<Predicate>(std::move(predicate)));
 }
 
 Status check_visible(const Call& call, const Point& point) {
-  TRY_ASSIGN(const std::optional<Predicate> restriction, read_restriction(call));
+  TRY_ASSIGN(const std::shared_ptr<const Predicate> restriction, read_restriction(call));
   if (!restriction || restriction->matches(point.metadata_json)) return {};
   return {Code::kNotFound, "point '" + point.id + "' not found"};
 }

@@ -47,8 +47,8 @@ Result<std::optional<std::string>> query_namespace(const Call& call);
 Result<std::optional<std::string>> namespace_within(const Principal& who,
                                                     std::optional<std::string> named);
 
-/// What the metadata of points must be for the caller to see and write them; nullopt: anything.
-Result<std::optional<Predicate>> read_restriction(const Call& call);
+/// What the metadata of points must be for the caller to see and write them; null: anything.
+Result<std::shared_ptr<const Predicate>> read_restriction(const Call& call);
 /// kNotFound, as of a point that is not there, for one that the caller's metadata restriction
 /// hides.
 Status check_visible(const Call& call, const Point& point);

@@ -10,6 +10,8 @@ namespace ferres {
 void snapshot_namespace(Context& context, Call& call, const Reply& reply) {
   if (const Status status = check_whole_namespace(call, call.item); !status.ok())
     return reply(error_answer(status));
+  if (std::string reason = invalid_namespace(call.item); !reason.empty())
+    return reply(error_answer(Status(Code::kInvalidArgument, std::move(reason))));
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   context.long_requests.submit([collection = *std::move(collection), ns = call.item, reply] {

@@ -47,26 +47,17 @@ Status read_points(JsonValue value, const Call& call, UpsertRequest& request) {
   return {};
 }
 
-/// Of points that the caller's restriction does not cover, be it by what they were, none is
-/// written.
-Status refuse_hidden(const Predicate& restriction, Collection& collection, UpsertRequest& request) {
+/// The caller's restriction is on what points become and, in `within`, on what they were.
+void refuse_outside(const Predicate& restriction, UpsertRequest& request) {
   std::vector<PointInput> kept;
   for (PointInput& point : request.points) {
-    bool covered = restriction.matches(point.metadata_json);
-    if (covered) {
-      const Result<Point> old = collection.get(point.id, point.ns);
-      if (!old.ok() && old.error().code() != Code::kNotFound) return old.error().clone();
-      covered = !old.ok() || restriction.matches(old->metadata_json);
-    }
-    if (covered) {
+    if (restriction.matches(point.metadata_json)) {
       kept.push_back(std::move(point));
     } else {
-      request.failed.emplace_back(std::move(point.id),
-                                  "your permission on this collection does not cover this point");
+      request.failed.emplace_back(std::move(point.id), "you may not write points of this metadata");
     }
   }
   request.points = std::move(kept);
-  return {};
 }
 
 Result<UpsertCall> read_upsert(Context& context, Call& call) {
@@ -84,8 +75,8 @@ Result<UpsertCall> read_upsert(Context& context, Call& call) {
   TRY_ASSIGN(const JsonValue points, fields.require("points"));
   TRY(read_points(points, call, result.request));
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
-  TRY_ASSIGN(const std::optional<Predicate> restriction, read_restriction(call));
-  if (restriction) TRY(refuse_hidden(*restriction, *result.collection, result.request));
+  TRY_ASSIGN(result.request.within, read_restriction(call));
+  if (result.request.within) refuse_outside(*result.request.within, result.request);
   return result;
 }
 

@@ -13,6 +13,8 @@
 namespace ferres {
 namespace {
 
+constexpr int kLoginsMax = 8;
+
 void write_user(JsonWriter& json, const UserInfo& user) {
   json.begin_object().field("id", user.id).field("username", user.username);
   json.field("role", role_name(user.role)).field("created_at", user.created_at);
@@ -115,8 +117,16 @@ void login(Context& context, Call& call, const Reply& reply) {
   if (!read.ok()) return reply(error_answer(read.error()));
   call.about("user:" + read->username);
   if (call.audit) call.audit->user = read->username;
+  // Anybody may ask, and others wait for the same threads.
+  if (context.logins.fetch_add(1) >= kLoginsMax) {
+    --context.logins;
+    return reply(error_answer(
+        Status(Code::kResourceExhausted, "too many logins at once: try again in a moment")));
+  }
   context.long_requests.submit([&context, credentials = *std::move(read), reply] {
-    reply(account_answer(context, log_in(context, credentials)));
+    Answer answer = account_answer(context, log_in(context, credentials));
+    --context.logins;
+    reply(std::move(answer));
   });
 }
 

@@ -1,6 +1,7 @@
 // The book as JSON, and its index.
 #include "auth/account_book.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "auth/grants.h"
@@ -16,6 +17,15 @@ uint64_t first_bytes(const KeyHash& hash) {
   uint64_t bytes = 0;
   std::memcpy(&bytes, hash.data(), sizeof(bytes));
   return bytes;
+}
+
+/// The first characters of a key that somebody chose, who may have chosen a short one, of any
+/// characters: of a short one a third, in plain ASCII.
+std::string told_prefix(std::string_view key) {
+  std::string prefix(key.substr(0, key.size() >= 16 ? 8 : key.size() / 3));
+  for (char& c : prefix)
+    if (c < ' ' || c > '~') c = '?';
+  return prefix + "...";
 }
 
 void write_limits(JsonWriter& json, const std::shared_ptr<const Limits>& limits) {
@@ -137,7 +147,7 @@ AccountKey settings_key(std::string_view key) {
   row.hash = hash_key(key);
   row.info.id = kSettingsIds + first_bytes(row.hash) % kSettingsIds;
   row.info.name = "bootstrap-" + to_hex(row.hash).substr(0, 8);
-  row.info.prefix = std::string(key.substr(0, 8)) + "...";
+  row.info.prefix = told_prefix(key);
   row.info.of_settings = true;
   return row;
 }

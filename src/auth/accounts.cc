@@ -155,8 +155,10 @@ bool Accounts::has_keys() const {
 
 Result<Principal> Accounts::authenticate(std::optional<std::string_view> authorization) const {
   const std::shared_ptr<const AccountBook> now = book();
-  // The last key that is removed does not open the door again.
-  if (options_.open_without_keys && failure_.ok() && now->keys.empty() && now->next_key == 1) {
+  // The last key that is removed does not open the door again, and whoever made users beside root
+  // meant them to log in.
+  const bool never_closed = now->keys.empty() && now->next_key == 1 && now->next_user <= 2;
+  if (options_.open_without_keys && failure_.ok() && never_closed) {
     Principal anyone;
     anyone.role = Role::kAdmin;
     if (!authorization || !has_bearer_scheme(*authorization)) return anyone;

@@ -53,7 +53,7 @@ TEST_F(AccountsTest, AKeyOfTheSettingsIsAnAdmin) {
   ASSERT_EQ(keys.size(), 1u);
   EXPECT_EQ(keys[0].name.substr(0, 10), "bootstrap-");
   EXPECT_EQ(keys[0].name.size(), 18u);
-  EXPECT_EQ(keys[0].prefix, "secret...");
+  EXPECT_EQ(keys[0].prefix, "se...");
   EXPECT_EQ(accounts_->remove_key(keys[0].id).code(), Code::kConflict);
   open({});
   EXPECT_EQ(refused("secret"), Code::kForbidden);

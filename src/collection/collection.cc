@@ -306,12 +306,20 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     result.lsn = in_force_.load()->visible_lsn();
     return done(std::move(result));
   }
-  write.done = [result = std::move(result), done = std::move(done)](Status status, Lsn lsn,
-                                                                    uint64_t count) mutable {
+  const auto outcome = std::make_shared<UpsertResult>(std::move(result));
+  if (request.within) {
+    write.guard = [this, outcome, within = std::move(request.within),
+                   atomic = request.atomic](PendingWrite& guarded) -> Status {
+      TRY(keep_admitted_points(*within, guarded, *outcome));
+      if (atomic && !outcome->failed.empty()) guarded.payload.clear();
+      return {};
+    };
+  }
+  write.done = [outcome, done = std::move(done)](Status status, Lsn lsn, uint64_t count) {
     if (!status.ok()) return done(std::move(status));
-    result.lsn = lsn;
-    result.upserted = count;
-    done(std::move(result));
+    outcome->lsn = lsn;
+    outcome->upserted = count;
+    done(std::move(*outcome));
   };
   enqueue(std::move(write));
 }
@@ -322,6 +330,11 @@ void CollectionImpl::remove(DeleteRequest request, DeleteCallback done) {
   write.op = Op::kDelete;
   for (const std::string& id : request.ids) {
     encode_id(storage_id(text_of(request.ns), id), write.payload);
+  }
+  if (request.within) {
+    write.guard = [this, within = std::move(request.within)](PendingWrite& guarded) {
+      return keep_admitted_ids(*within, guarded);
+    };
   }
   write.done = [done = std::move(done)](Status status, Lsn lsn, uint64_t count) {
     if (!status.ok()) return done(std::move(status));

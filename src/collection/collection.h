@@ -54,6 +54,8 @@ struct UpsertRequest {
   std::vector<std::pair<std::string, std::string>> failed;
   bool atomic = false;  // write nothing when a point is invalid: `failed` says which
   bool async = false;   // durability "async": acknowledged before the fsync
+  /// Points that are there and that it does not match are not replaced; null: all may be.
+  std::shared_ptr<const Predicate> within = {};
 };
 
 struct UpsertResult {
@@ -67,6 +69,7 @@ struct DeleteRequest {
   std::vector<std::string> ids;
   std::optional<std::string> ns;
   bool async = false;
+  std::shared_ptr<const Predicate> within = {};  // those that it does not match stay
 };
 
 struct DeleteResult {

@@ -43,6 +43,8 @@ inline constexpr size_t kCrowd = 4;
 struct PendingWrite {
   Op op = Op::kUpsert;
   std::string payload;
+  /// Takes out of the payload what must not be done; null: nothing. Runs in the lane (guarded.cc).
+  std::function<Status(PendingWrite& write)> guard;
   /// Runs once: with the LSN and the count apply() returned, or with what went wrong.
   std::function<void(Status status, Lsn lsn, uint64_t count)> done;
 };
@@ -155,6 +157,12 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   std::shared_ptr<Calibration> new_calibration(uint32_t k) const;
   uint32_t ef_of(const Partition& partition, const SearchRequest& request,
                  std::span<const float> query);
+
+  // guarded.cc
+  Result<bool> admits(const Predicate& within, std::string_view ns, std::string_view id);
+  Status keep_admitted_points(const Predicate& within, PendingWrite& write, UpsertResult& result);
+  Status keep_admitted_ids(const Predicate& within, PendingWrite& write);
+  void guard(std::vector<PendingWrite>& writes);
 
   // lane.cc
   void enqueue(PendingWrite write);

@@ -94,6 +94,7 @@ std::vector<PendingWrite> CollectionImpl::take_writes() {
   if (crowded_) return writes;
   const MutexLock lock(mutex_);
   while (!writes_.empty() && writes.size() < kWritesPerRound && bytes < kBytesPerRound) {
+    if (!writes.empty() && writes_.front().guard) break;  // it is the first of the next round
     bytes += writes_.front().payload.size();
     writes.push_back(std::move(writes_.front()));
     writes_.pop_front();
@@ -128,6 +129,7 @@ void CollectionImpl::refuse_unprepared(std::vector<PendingWrite>& writes) const 
 }
 
 uint64_t CollectionImpl::write_group(std::vector<PendingWrite>& writes) {
+  guard(writes);
   refuse_unprepared(writes);
   std::vector<LogRecord> records;
   records.reserve(writes.size());

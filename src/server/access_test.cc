@@ -92,7 +92,7 @@ class AccessTest : public ApiTest {
                         .restriction = std::move(restriction)}}};
   }
 
-  Service service_{*context_, Cors({})};
+  Service service_{*context_, {.cors = Cors({})}};
   uint64_t last_key_ = 0;
 };
 
@@ -336,6 +336,32 @@ TEST_F(AccessTest, WhatCannotBeReadAgainIsNotKept) {
       ask("POST", keys, admin, R"({"name":"a","allowed_namespaces":[")" + name + "\"]}").status,
       400);
   EXPECT_EQ(ask("POST", keys, admin, body).status, 422);
+}
+
+TEST_F(AccessTest, AnOpenDoorIsForThisMachineAlone) {
+  const auto open = Accounts::open(
+      files_, clock_,
+      {.path = "data/system/open.json", .keys = {}, .token_secret = {}, .open_without_keys = true});
+  Context context(*db_, *open, clock_, files_, executor_, executor_, "test", "data", "127.0.0.1:1");
+  Service service(context, {.cors = Cors({})});
+  const auto status = [&](std::optional<std::string_view> host,
+                          std::optional<std::string_view> origin) {
+    HttpRequest request;
+    request.method = "GET";
+    request.target = "/api/v1/collections";
+    request.host = host;
+    request.origin = origin;
+    int answered = 0;
+    service.handle(std::move(request), [&](HttpResponse given) { answered = given.status; });
+    return answered;
+  };
+  for (const char* host : {"localhost", "localhost:8080", "127.0.0.1:80", "[::1]:8080", "[::1]"})
+    EXPECT_EQ(status(host, std::nullopt), 200) << host;
+  EXPECT_EQ(status(std::nullopt, std::nullopt), 200);
+  EXPECT_EQ(status("localhost:8080", "http://localhost:5173"), 200);
+  for (const char* host : {"evil.example", "evil.example:8080", "localhost.evil.example", ""})
+    EXPECT_EQ(status(host, std::nullopt), 403) << host;
+  EXPECT_EQ(status("localhost:8080", "http://evil.example"), 403);
 }
 
 TEST_F(AccessTest, RefusalsAndChangesAreInTheAuditLog) {

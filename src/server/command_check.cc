@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "auth/audit_log.h"
 #include "base/logging.h"
 #include "db/check.h"
 #include "json/writer.h"
@@ -116,9 +117,15 @@ int run_check_command(const CommandLine& line) {
   arguments->check.progress = [&progress](uint64_t done, uint64_t total) {
     progress.show(done, total);
   };
-  const Result<CheckReport> report = check_database(posix_files(), arguments->check);
+  Result<CheckReport> report = check_database(posix_files(), arguments->check);
   progress.clear();
   if (!report.ok()) return refuse(report.error().message());
+  const auto audited = check_audit_log(posix_files(), arguments->check.dir + "/logs");
+  if (!audited.ok()) return refuse(audited.error().message());
+  if (!audited->broken.empty()) {
+    report->findings.push_back({.where = {.file = "logs", .what = audited->broken},
+                                .advice = "The audit log was changed by somebody else."});
+  }
   if (arguments->json) {
     fmt::print("{}\n", as_json(*report));
   } else {

@@ -464,6 +464,7 @@ HttpRequest Session::make_request() {
   request.authorization = header(http::field::authorization);
   request.content_type = header(http::field::content_type);
   request.origin = header(http::field::origin);
+  request.host = header(http::field::host);
   request.client_ip = client_ip_;
   request.preflight_method = header(http::field::access_control_request_method);
   if (const auto found = message.find("X-Namespace"); found != message.end()) {

@@ -38,6 +38,7 @@ struct HttpRequest {
   std::optional<std::string_view> authorization;
   std::optional<std::string_view> content_type;
   std::optional<std::string_view> origin;
+  std::optional<std::string_view> host;
   std::optional<std::string_view> namespace_header;
   std::string_view client_ip = {};
   std::optional<std::string_view> preflight_method;  // Access-Control-Request-Method

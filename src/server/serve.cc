@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint64_t kMicrosPerSecond = 1000000;
 // Served at once; more of them wait.
+constexpr size_t kTokenSecretBytesMin = 32;
 constexpr size_t kLongRequests = 2;
 constexpr size_t kStoreRequests = 4;
 
@@ -156,6 +157,12 @@ S3Settings s3_settings(const Settings& settings) {
 }
 
 Status serve(const Settings& settings) {
+  if (!settings.jwt_secret.empty() && settings.jwt_secret.size() < kTokenSecretBytesMin) {
+    return {Code::kInvalidArgument,
+            "FERRESDB_JWT_SECRET is too short: whoever guesses it is an "
+            "admin. It must have at least " +
+                std::to_string(kTokenSecretBytesMin) + " bytes"};
+  }
   CommitClock commit_clock(system_clock());
   const size_t workers = settings.work_threads > 0 ? settings.work_threads : cores();
   const std::unique_ptr<Executor> executor = make_thread_pool(workers);
@@ -194,7 +201,10 @@ Status serve(const Settings& settings) {
                   .namespace_physical_isolation = settings.namespace_physical_isolation,
                   .s3 = s3_settings(settings),
                   .audit = *std::move(audit)};
-  Service service(context, Cors(settings.cors_origins), settings.audit_searches);
+  Service service(context, {.cors = Cors(settings.cors_origins),
+                            .audit_searches = settings.audit_searches,
+                            .rate_limit = {.per_second = settings.rate_limit_per_second,
+                                           .burst = settings.rate_limit_burst}});
   Result<std::unique_ptr<HttpServer>> server =
       HttpServer::start(http_options(settings, host), service);
   if (!server.ok()) {

@@ -66,8 +66,32 @@ void count_unmatched(int status) {
       ->add();
 }
 
+// Refusals of strangers that the audit log is told, beyond which they are counted.
+constexpr double kStrangersRate = 1;
+constexpr double kStrangersBurst = 60;
+constexpr size_t kNameBytesTold = 256;
+
+/// A name as the audit log has it: clients choose them, of any length.
+std::string short_name(std::string name) {
+  if (name.size() <= kNameBytesTold) return name;
+  size_t end = kNameBytesTold;
+  while (end > 0 && (name[end] & '\xC0') == '\x80')
+    --end;
+  return name.substr(0, end) + "...";
+}
+
 Answer forbidden(std::string message) {
   return error_answer(Status(Code::kForbidden, std::move(message)));
+}
+
+/// Who needs no credential must not be a page of somewhere else: not one that a browser was made to
+/// take for this machine by its name (DNS rebinding), nor one that sends what needs no preflight.
+bool is_from_here(const HttpRequest& request, const Cors& cors) {
+  if (request.origin && cors.headers(*request.origin).empty()) return false;
+  if (!request.host) return true;  // no browser leaves it out
+  const std::string_view host = request.host->substr(0, request.host->rfind(':'));
+  return host == "localhost" || host.starts_with("127.") || host == "[::1]" ||
+         *request.host == "[::1]";
 }
 
 /// What the caller may not do at all.
@@ -95,11 +119,13 @@ std::optional<Answer> refusal_of(const Principal& who, const Operation& operatio
 
 }  // namespace
 
-Service::Service(Context& context, Cors cors, bool audit_searches)
+Service::Service(Context& context, Options options)
     : context_(context),
-      cors_(std::move(cors)),
-      audit_searches_(audit_searches),
-      router_(api_operations()) {
+      cors_(std::move(options.cors)),
+      audit_searches_(options.audit_searches),
+      rate_limit_(options.rate_limit),
+      router_(api_operations()),
+      strangers_(kStrangersRate, kStrangersBurst, context.clock.monotonic_nanos()) {
   constexpr std::array kBoundsMs = {10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0};
   for (const Operation& operation : api_operations()) {
     series_.push_back({requests_total(operation, 200),
@@ -118,7 +144,7 @@ bool Service::is_audited(const Operation& operation, bool refused) const {
          operation.path.find("/search") == std::string_view::npos;
 }
 
-void Service::ended(const Asked& asked, int status) const {
+void Service::ended(const Asked& asked, int status) {
   const Operation& operation = asked.operation;
   const uint64_t nanos = context_.clock.monotonic_nanos() - asked.started_nanos;
   const double ms = static_cast<double>(nanos) / 1e6;
@@ -126,15 +152,39 @@ void Service::ended(const Asked& asked, int status) const {
   (status == 200 ? series.ok : requests_total(operation, status))->add();
   series.duration_ms->observe(ms);
   log_debug("request", {{"operation", operation.name}, {"status", status}, {"ms", ms}});
-  if (asked.note == nullptr) return;
+  if (asked.note != nullptr) audit(asked, status, nanos);
+}
+
+/// Whoever knocks must not fill the disk: of strangers one in a second is told, and how many more.
+std::optional<std::string> Service::told_refusal(const Asked& asked) {
+  if (!asked.is_stranger) return R"({"denied":true})";
+  const MutexLock lock(strangers_mutex_);
+  if (!strangers_.take(context_.clock.monotonic_nanos())) {
+    ++strangers_untold_;
+    return std::nullopt;
+  }
+  const uint64_t untold = std::exchange(strangers_untold_, 0);
+  if (untold == 0) return R"({"denied":true})";
+  return R"({"denied":true,"not_told_before":)" + std::to_string(untold) + "}";
+}
+
+void Service::audit(const Asked& asked, int status, uint64_t nanos) {
+  const Operation& operation = asked.operation;
+  const Series& series = series_of(operation);
   const AuditNote& note = *asked.note;
   const bool denied = status == 401 || status == 403;
+  std::string details = note.details_json;
+  if (denied) {
+    auto told = told_refusal(asked);
+    if (!told) return;
+    details = *std::move(told);
+  }
   context_.audit->add({.unix_micros = context_.clock.unix_micros(),
-                       .user = note.user.empty() ? asked.user : note.user,
+                       .user = short_name(note.user.empty() ? asked.user : note.user),
                        .action = std::string(series.audited.action.empty() ? operation.name
                                                                            : series.audited.action),
-                       .resource = resource_of(asked),
-                       .details_json = denied ? R"({"denied":true})" : note.details_json,
+                       .resource = short_name(resource_of(asked)),
+                       .details_json = std::move(details),
                        .result = denied          ? "denied"
                                  : status >= 400 ? "error"
                                  : note.partial  ? "partial"
@@ -165,7 +215,7 @@ HttpResponse Service::refuse(int status, std::string_view message) {
 
 // Credential, permission, namespaces and content type; the answer that refuses the call, or none.
 std::optional<Answer> Service::refusal(const HttpRequest& request, const Operation& operation,
-                                       Call& call, std::string& headers) const {
+                                       Call& call, std::string& headers) {
   if (operation.permission != Permission::kPublic) {
     Result<Principal> who = context_.accounts.authenticate(request.authorization);
     if (!who.ok()) {
@@ -173,7 +223,19 @@ std::optional<Answer> Service::refusal(const HttpRequest& request, const Operati
       return auth_error_answer(who.error());
     }
     call.principal = *std::move(who);
+    if (call.principal.account.empty() && !is_from_here(request, cors_))
+      return auth_error_answer(403, "forbidden",
+                               "without an API key only programs and pages of this machine are "
+                               "served: make a key, or ask for localhost");
     if (auto refused = refusal_of(call.principal, operation, call)) return refused;
+  }
+  uint64_t retry_seconds = 0;
+  if (!call.collection.empty() &&
+      !rate_limit_.take(call.collection, context_.clock.monotonic_nanos(), retry_seconds)) {
+    headers += "Retry-After: " + std::to_string(retry_seconds) + "\r\n";
+    return Answer{.status = 429,
+                  .body = "Too many requests for this collection",
+                  .content_type = "text/plain; charset=utf-8"};
   }
   const auto types = content_types(operation.body);
   if (!types.empty() && !is_one_of(request.content_type, types)) {

@@ -27,7 +27,7 @@ class ServiceTest : public ApiTest {
     request.body = std::move(body);
     return request;
   }
-  Service service_{*context_, Cors({})};
+  Service service_{*context_, {.cors = Cors({})}};
 };
 
 TEST_F(ServiceTest, AnswersCarryTheOperationsStatus) {

@@ -27,12 +27,18 @@ constexpr std::array kSettings = {
             "Data folder; held by one server at a time"},
     Setting{"api_keys", "", &S::api_keys, 0, 0, true,
             "API keys, separated by commas (a list in TOML); each is an admin"},
-    Setting{"jwt_secret", "", &S::jwt_secret, 0, 0, true,
-            "Signs the tokens of logged-in users. Empty: one is made at the first start and kept"},
+    Setting{
+        "jwt_secret", "", &S::jwt_secret, 0, 0, true,
+        "Signs the tokens of logged-in users: at least 32 bytes. Empty: one is made at the first "
+        "start and kept"},
     Setting{"audit_searches", "", &S::audit_searches, 0, 0, false,
             "true: the audit log has searches too, not only what changes something or is refused"},
     Setting{"audit_days_max", "", &S::audit_days_max, 1, 36500, false,
             "Days after which files of the audit log are removed"},
+    Setting{"rate_limit_per_second", "", &S::rate_limit_per_second, 0, 1'000'000, false,
+            "Requests a second for each collection; more are answered 429. 0: no limit"},
+    Setting{"rate_limit_burst", "", &S::rate_limit_burst, 0, 100'000'000, false,
+            "Requests at once, after a while without any; 0: five seconds' worth"},
     Setting{"cors_origins", "CORS_ORIGINS", &S::cors_origins, 0, 0, false,
             "Origins that browsers may call from, separated by commas. Empty: any port of "
             "http://localhost and http://127.0.0.1"},
@@ -102,9 +108,9 @@ constexpr std::array kSettings = {
 };
 
 // Of the original's configuration, not built yet: named in a warning instead of passed over.
-constexpr std::array<std::string_view, 8> kNotYet = {
-    "wal_compression",       "binary_snapshot",  "rerank_model_path", "rerank_dimension",
-    "rate_limit_per_second", "rate_limit_burst", "replica_of",        "grpc_port"};
+constexpr std::array<std::string_view, 6> kNotYet = {"wal_compression",   "binary_snapshot",
+                                                     "rerank_model_path", "rerank_dimension",
+                                                     "replica_of",        "grpc_port"};
 
 std::string upper(std::string_view text) {
   std::string result(text);

@@ -24,6 +24,8 @@ struct Settings {
   std::string jwt_secret;
   bool audit_searches = false;
   uint64_t audit_days_max = 365;
+  uint64_t rate_limit_per_second = 0;
+  uint64_t rate_limit_burst = 0;
   std::vector<std::string> cors_origins;
   std::string log_level = "info";
   std::string log_format = "text";
