@@ -73,15 +73,43 @@ struct DeleteResult {
   uint64_t deleted = 0;
 };
 
+struct PointName {
+  std::string id;
+  std::optional<std::string> ns;
+};
+/// The name by which answers tell of the other end of a link: the id, or namespace NUL id.
+std::string storage_id(const PointName& point);
+
+struct LinkRequest {
+  PointName from;
+  PointName to;
+};
+
+struct LinkResult {
+  Lsn lsn = 0;
+  bool there = false;  // they are linked now / were until now
+};
+
+/// Of all points that one answer has; beyond, Point::relations_cut.
+inline constexpr uint64_t kRelationsPerAnswerMax = 100'000;
+
 struct Point {
   std::string id;
   std::optional<std::string> ns;
   std::vector<float> vector;
   bool approximate = false;  // the vector is as near to what was sent as the collection keeps
   std::string metadata_json;
-  uint64_t created_at = 0;      // Unix seconds of the last upsert
-  uint64_t expires_micros = 0;  // since 1970; 0: never
-  Lsn version = 0;              // LSN of the last write
+  uint64_t created_at = 0;                  // Unix seconds of the last upsert
+  uint64_t expires_micros = 0;              // since 1970; 0: never
+  Lsn version = 0;                          // LSN of the last write
+  std::vector<std::string> relations = {};  // storage ids of what it is linked with, ascending
+  bool relations_cut = false;               // there are more
+};
+
+/// Which points a caller may see at all: what others are linked with is told of these alone.
+struct Sight {
+  std::vector<std::string> namespaces = {};  // empty: all
+  const Predicate* filter = nullptr;         // on metadata alone
 };
 
 struct ListRequest {
@@ -93,6 +121,7 @@ struct ListRequest {
   const Predicate* filter = nullptr;
   bool with_vector = true;
   bool count_only = false;  // fill `total` alone
+  Sight sight = {};         // of relations: ns, namespaces and filter are for the points themselves
 };
 
 struct ListResult {
@@ -258,6 +287,7 @@ struct Environment {
 };
 
 using UpsertCallback = std::function<void(Result<UpsertResult>)>;
+using LinkCallback = std::function<void(Result<LinkResult>)>;
 using DeleteCallback = std::function<void(Result<DeleteResult>)>;
 
 class Collection {
@@ -283,13 +313,26 @@ class Collection {
   Result<UpsertResult> upsert(UpsertRequest request);
   Result<DeleteResult> remove(DeleteRequest request);
 
+  /// Links two points, in no direction; nothing when they are linked already. Ends with either's
+  /// death, and stays when they are updated. kNotFound when one is not there. A restore of one
+  /// namespace alone brings back the links within it, and ends those to others.
+  virtual void link(const LinkRequest& request, LinkCallback done) = 0;
+  /// Nothing when they are not linked, or not there.
+  virtual void unlink(const LinkRequest& request, LinkCallback done) = 0;
+  Result<LinkResult> link(const LinkRequest& request);
+  Result<LinkResult> unlink(const LinkRequest& request);
+
   /// All points of a namespace, at once; empty: of none.
   virtual void drop_namespace(const std::string& ns, DeleteCallback done) = 0;
   Result<DeleteResult> drop_namespace(const std::string& ns);
   /// Those that have points, in order of name.
   virtual Result<std::vector<NamespaceInfo>> namespaces() = 0;
 
-  virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
+  virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns,
+                            const Sight& sight) = 0;
+  Result<Point> get(const std::string& id, const std::optional<std::string>& ns) {
+    return get(id, ns, {});
+  }
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
   /// All that is visible now; waits for a checkpoint of it when there is none. Points whose time is

@@ -36,6 +36,21 @@ std::string too_long(std::span<const float> vector, Metric metric);
 /// opens it for itself alone.
 inline constexpr size_t kCrowd = 4;
 
+class LinkReader;
+
+/// Half of a link, as the partition of its own point tells it.
+struct HalfSeen {
+  size_t index = 0;  // whose it is, to who asked
+  std::string own;   // storage ids
+  std::string other;
+};
+
+/// What is still to be asked of the links of an answer's points.
+struct AnswerLinks {
+  std::vector<HalfSeen> halves;
+  uint64_t room = kRelationsPerAnswerMax;
+};
+
 /// A validated write waiting for its turn.
 struct PendingWrite {
   Op op = Op::kUpsert;
@@ -63,8 +78,12 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void upsert(UpsertRequest request, UpsertCallback done) override;
   void remove(DeleteRequest request, DeleteCallback done) override;
   void drop_namespace(const std::string& ns, DeleteCallback done) override;
+  void link(const LinkRequest& request, LinkCallback done) override;
+  void unlink(const LinkRequest& request, LinkCallback done) override;
   Result<std::vector<NamespaceInfo>> namespaces() override;
-  Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
+  using Collection::get;
+  Result<Point> get(const std::string& id, const std::optional<std::string>& ns,
+                    const Sight& sight) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
@@ -136,6 +155,14 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                         const ReadFilter& filter, std::vector<Hit>& hits) const;
   Status walk(std::span<const float> query, const SearchRequest& request, uint32_t ef,
               const ReadFilter& filter, std::vector<Hit>& hits) const;
+
+  // linked.cc
+  Status can_be_linked(const PointName& point);
+  static Status add_relations(const LinkReader& reader, Slot slot, size_t index, Point& point,
+                              AnswerLinks& links);
+  Status ask_elsewhere(std::span<const HalfSeen> halves, const Sight& sight,
+                       const std::function<void(const HalfSeen&)>& whole);
+  Status finish_relations(std::span<Point> points, const AnswerLinks& links, const Sight& sight);
 
   // calibrate.cc
   struct Calibration;

@@ -54,6 +54,8 @@ class ModelRun {
     static constexpr Row kRows[] = {
         {300, &ModelRun::upsert},
         {120, &ModelRun::remove_some},
+        {120, &ModelRun::relate},
+        {20, &ModelRun::unrelate},
         {150, &ModelRun::get},
         {80, &ModelRun::list},
         {50, &ModelRun::count},
@@ -246,6 +248,43 @@ class ModelRun {
     accept_lsn(result->lsn);
   }
 
+  PointName draw_end() {
+    PointName end{.id = maker().id(kIds), .ns = maker().name_space()};
+    // A few that have many links, and often within a namespace.
+    if (random_.one_in(3)) end = {.id = "p" + std::to_string(random_.below(4)), .ns = std::nullopt};
+    return end;
+  }
+
+  void relate() {
+    const LinkRequest request{draw_end(), draw_end()};
+    const Oracle::Key from{request.from.ns.value_or(""), request.from.id};
+    const Oracle::Key to{request.to.ns.value_or(""), request.to.id};
+    const auto result = collection()->link(request);
+    if (from == to) {
+      EXPECT_EQ(result.error().code(), Code::kInvalidArgument);
+    } else if (!tracked().oracle.link(from, to, now())) {
+      ASSERT_FALSE(result.ok());
+      EXPECT_EQ(result.error().code(), Code::kNotFound) << result.error().message();
+    } else {
+      ASSERT_TRUE(result.ok()) << result.error().message();
+      EXPECT_TRUE(result->there);
+      accept_lsn(result->lsn);
+    }
+  }
+
+  void unrelate() {
+    PointName from = draw_end();
+    const Oracle::Key key{from.ns.value_or(""), from.id};
+    const std::vector<Oracle::Key> others = tracked().oracle.linked_with(key, now());
+    Oracle::Key to{"", maker().id(kIds)};
+    if (!others.empty() && !random_.one_in(4)) to = others[random_.below(others.size())];
+    if (to == key) return;
+    const auto result = collection()->unlink({from, {.id = to.second, .ns = to.first}});
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    EXPECT_EQ(result->there, tracked().oracle.unlink(key, to, now()));
+    accept_lsn(result->lsn);
+  }
+
   void accept_lsn(Lsn lsn) {
     EXPECT_GT(lsn, tracked().lsn);
     tracked().lsn = lsn;
@@ -265,7 +304,7 @@ class ModelRun {
       return;
     }
     ASSERT_TRUE(found.ok()) << found.error().message();
-    EXPECT_EQ(difference(*wanted, *found), "");
+    EXPECT_EQ(tracked().oracle.difference(*wanted, *found, now()), "");
   }
 
   void list() {
@@ -292,7 +331,7 @@ class ModelRun {
       const OraclePoint* known = tracked().oracle.find(point.ns.value_or(""), point.id, now());
       ASSERT_NE(known, nullptr) << "phantom " << point.id;
       EXPECT_TRUE(condition.holds(known->facts)) << condition.json;
-      EXPECT_EQ(difference(*known, point), "");
+      EXPECT_EQ(tracked().oracle.difference(*known, point, now()), "");
     }
   }
 
