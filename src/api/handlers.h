@@ -51,6 +51,9 @@ Result<Answer> get_collection_tiers(Context& context, Call& call);
 
 void upsert_points(Context& context, Call& call, const Reply& reply);
 void delete_points(Context& context, Call& call, const Reply& reply);
+void link_points(Context& context, Call& call, const Reply& reply);
+void unlink_points(Context& context, Call& call, const Reply& reply);
+Result<Answer> get_subgraph(Context& context, Call& call);
 Result<Answer> get_point(Context& context, Call& call);
 Result<Answer> list_points(Context& context, Call& call);
 Result<Answer> count_points(Context& context, Call& call);
@@ -62,5 +65,6 @@ void snapshot_namespace(Context& context, Call& call, const Reply& reply);
 void delete_namespace(Context& context, Call& call, const Reply& reply);
 
 Result<Answer> search_points(Context& context, Call& call);
+Result<Answer> search_connected(Context& context, Call& call);
 
 }  // namespace ferres

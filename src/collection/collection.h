@@ -124,6 +124,24 @@ struct ListRequest {
   Sight sight = {};         // of relations: ns, namespaces and filter are for the points themselves
 };
 
+/// Points that links lead to and the links among them.
+struct SubgraphRequest {
+  std::optional<PointName> center;  // nothing: all that have links
+  uint32_t depth = 1;               // links away from the center at most
+  uint64_t limit = 500;             // of points, the nearest to the center first
+  // Without a center, as of a ListRequest.
+  std::optional<std::string> ns = {};
+  std::vector<std::string> namespaces = {};
+  const Predicate* filter = nullptr;
+  Sight sight = {};  // of everything
+};
+
+struct Subgraph {
+  std::vector<Point> nodes;                      // without their vectors
+  std::vector<std::pair<size_t, size_t>> edges;  // of nodes, each link once
+  bool cut = false;                              // there are more
+};
+
 struct ListResult {
   std::vector<Point> points;  // in order of their last write; stable while nothing is written
   uint64_t total = 0;
@@ -176,6 +194,17 @@ struct SearchResult {
   std::vector<SearchHit> hits;
   Lsn lsn = 0;             // the read's snapshot
   uint32_t ef_search = 0;  // in force, where a graph was walked
+};
+
+inline constexpr uint32_t kHopsMax = 64;
+inline constexpr size_t kConnectedPointsMax = 100'000;
+
+/// A search among the points that links lead to from another one, which is none of them.
+struct ConnectedRequest {
+  SearchRequest search;  // by a vector; always exact
+  PointName center;
+  uint32_t hops = 1;  // at most kHopsMax
+  Sight sight = {};
 };
 
 /// A moment of a collection's history: one of the two.
@@ -335,6 +364,11 @@ class Collection {
   }
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
+  /// kNotFound when the center is not there. Not of one moment where namespaces have files of their
+  /// own: those are looked at one after the other.
+  virtual Result<Subgraph> subgraph(const SubgraphRequest& request) = 0;
+  /// kInvalidArgument when more than kConnectedPointsMax points are within so many hops.
+  virtual Result<SearchResult> search_connected(const ConnectedRequest& request) = 0;
   /// All that is visible now; waits for a checkpoint of it when there is none. Points whose time is
   /// over by now are left out.
   virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;

@@ -36,6 +36,9 @@ std::string too_long(std::span<const float> vector, Metric metric);
 /// opens it for itself alone.
 inline constexpr size_t kCrowd = 4;
 
+/// What an answer says of a distance of the index.
+float score_of(Metric metric, float distance);
+
 class LinkReader;
 
 /// Half of a link, as the partition of its own point tells it.
@@ -86,6 +89,8 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                     const Sight& sight) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
+  Result<Subgraph> subgraph(const SubgraphRequest& request) override;
+  Result<SearchResult> search_connected(const ConnectedRequest& request) override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
   Result<TierStats> tiers() override;
@@ -163,6 +168,24 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Status ask_elsewhere(std::span<const HalfSeen> halves, const Sight& sight,
                        const std::function<void(const HalfSeen&)>& whole);
   Status finish_relations(std::span<Point> points, const AnswerLinks& links, const Sight& sight);
+
+  // graph.cc
+  class Reached;
+  struct Pieces;
+  Status reach_next(Reached& reached, size_t begin, const Sight& sight);
+  Status reach_from(const PointName& center, uint32_t hops, const Sight& sight, Reached& reached);
+  Status reach_all(const SubgraphRequest& request, Reached& reached);
+  static void add_edges(const LinkReader& reader, const Reached& reached,
+                        const std::vector<std::pair<size_t, Slot>>& own, Pieces& pieces);
+  Status add_pieces(const Reached& reached, const Sight& sight, Pieces& pieces);
+
+  // connected.cc
+  struct Among {
+    std::span<const float> query;
+    std::span<const std::string* const> ids;
+  };
+  Status search_among(const Partition& partition, Lsn pinned, const ConnectedRequest& request,
+                      const Among& among, SearchResult& result) const;
 
   // calibrate.cc
   struct Calibration;

@@ -32,7 +32,8 @@ void merge_hits(std::vector<Hit>& hits, const std::vector<Hit>& more, uint32_t k
   if (hits.size() > k) hits.resize(k);
 }
 
-/// What an answer says of a distance of the index.
+}  // namespace
+
 float score_of(Metric metric, float distance) {
   switch (metric) {
     case Metric::kEuclidean:
@@ -44,8 +45,6 @@ float score_of(Metric metric, float distance) {
   }
   return distance;
 }
-
-}  // namespace
 
 /// The vector to search for: the request's, or that of the point it names, kept in `stored`.
 Result<std::span<const float>> CollectionImpl::query_vector(const SearchRequest& request,

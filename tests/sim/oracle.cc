@@ -105,6 +105,22 @@ std::vector<Oracle::Key> Oracle::linked_with(const Key& key, uint64_t now) const
   return others;
 }
 
+std::vector<Oracle::Key> Oracle::within(const Key& center, uint32_t hops, uint64_t now) const {
+  std::vector<Key> found{center};
+  std::set<Key> seen{center};
+  size_t begin = 0;
+  for (uint32_t hop = 0; hop < hops; ++hop) {
+    const size_t end = found.size();
+    for (size_t i = begin; i < end; ++i) {
+      const Key from = found[i];
+      for (const Key& other : linked_with(from, now))
+        if (seen.insert(other).second) found.push_back(other);
+    }
+    begin = end;
+  }
+  return found;
+}
+
 std::string Oracle::difference(const OraclePoint& wanted, const Point& found, uint64_t now) const {
   if (std::string text = sim::difference(wanted, found); !text.empty()) return text;
   std::vector<std::string> relations;

@@ -61,6 +61,8 @@ class Oracle {
   bool unlink(const Key& a, const Key& b, uint64_t now);
   /// What a point that is there is linked with, of what is there.
   std::vector<Key> linked_with(const Key& key, uint64_t now) const;
+  /// The points within so many links of one that is there, itself first.
+  std::vector<Key> within(const Key& center, uint32_t hops, uint64_t now) const;
   /// The points of a namespace become what they were, by a write of that LSN, and the links between
   /// them.
   void restore_namespace(const std::string& ns, const Oracle& past, Lsn lsn);
