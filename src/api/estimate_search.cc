@@ -30,7 +30,7 @@ Result<Answer> estimate_search_cost(Context& context, Call& call) {
   scope.apply(request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
 
-  const SearchShape shape = shape_of(*collection, request);
+  TRY_ASSIGN(const SearchShape shape, visible_shape(call, *collection, request));
   const LatencySummary latency = context.query_stats.latency(call.collection);
   const double ratio = context.query_stats.cost_ratio(call.collection, kind_of(shape));
   JsonWriter json;

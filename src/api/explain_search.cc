@@ -64,7 +64,9 @@ void write_point(JsonWriter& json, const ExplainedPoint& point, const SearchRequ
   json.end_object();
 }
 
-std::string explanation_json(const Explanation& told, const SearchRequest& request, Metric metric) {
+/// `whole`: for a caller from whom nothing is hidden, who may know how much was looked at.
+std::string explanation_json(const Explanation& told, const SearchRequest& request, Metric metric,
+                             bool whole) {
   const auto passed = std::count_if(told.points.begin(), told.points.end(),
                                     [](const auto& point) { return point.rank_after != 0; });
   JsonWriter json;
@@ -79,11 +81,13 @@ std::string explanation_json(const Explanation& told, const SearchRequest& reque
   json.end_array().key("index_stats").begin_object();
   json.field("total_points", told.scope.points).field("hnsw_layers", told.trace.layers);
   json.field("ef_search_used", told.ef_search);
-  json.field("tombstones_skipped", told.trace.tombstones).end_object();
-  json.key("explain_meta").begin_object();
-  json.field("candidates_visited", told.trace.visited);
-  json.field("layers_traversed", told.trace.layers);
-  json.field("tombstones_skipped", told.trace.tombstones).end_object();
+  json.field("tombstones_skipped", whole ? told.trace.tombstones : 0).end_object();
+  if (whole) {
+    json.key("explain_meta").begin_object();
+    json.field("candidates_visited", told.trace.visited);
+    json.field("layers_traversed", told.trace.layers);
+    json.field("tombstones_skipped", told.trace.tombstones).end_object();
+  }
   json.end_object();
   return json.take();
 }
@@ -107,9 +111,12 @@ Result<Answer> explain_search(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   const Metric metric = collection->config().metric;
   request.with_vector = metric == Metric::kDot;  // whose lengths the score does not tell
-  TRY_ASSIGN(const Explanation told,
-             collection->explain(request, restriction ? &*restriction : nullptr));
-  return Answer{.body = explanation_json(told, request, metric)};
+  TRY_ASSIGN(Explanation told, collection->explain(request, restriction.get()));
+  const bool whole = call.principal.sees_all(call.collection);
+  if (!whole) {
+    TRY_ASSIGN(told.scope.points, visible_points(*collection, call));
+  }
+  return Answer{.body = explanation_json(told, request, metric, whole)};
 }
 
 }  // namespace ferres

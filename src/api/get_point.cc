@@ -1,6 +1,7 @@
 // GET /api/v1/collections/{name}/points/{id} (API.md 5.3). The id is the rest of the path, so it
-// may hold slashes, encoded or not.
+// may hold slashes, encoded or not; namespace%00id is a storage id.
 #include "api/handlers.h"
+#include "api/relations.h"
 #include "api/requests.h"
 #include "api/scope.h"
 
@@ -9,8 +10,9 @@ namespace ferres {
 Result<Answer> get_point(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, call));
-  TRY_ASSIGN(const std::optional<std::string> ns, query_namespace(call));
-  TRY_ASSIGN(const Point point, collection->get(call.item, ns));
+  TRY_ASSIGN(const PointName name, point_name(call, call.item));
+  TRY_ASSIGN(const CallSight sight, sight_of(call));
+  TRY_ASSIGN(const Point point, collection->get(name.id, name.ns, sight.sight()));
   TRY(check_visible(call, point));
   JsonWriter json;
   write_point(json, point);

@@ -5,10 +5,12 @@
 
 namespace ferres {
 
-Result<Answer> get_global_stats(Context& context, Call&) {
+Result<Answer> get_global_stats(Context& context, Call& call) {
   uint64_t points = 0;
-  for (const std::shared_ptr<Collection>& collection : context.db.list())
-    points += collection->stats().points;
+  for (const std::shared_ptr<Collection>& collection : context.db.list()) {
+    if (call.principal.may(Permission::kRead, collection->config().name))
+      points += collection->stats().points;
+  }
   const std::vector<MinuteOfUse> minutes = context.query_stats.minutes();
   uint64_t queries = 0;
   double total_ms = 0;

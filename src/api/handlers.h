@@ -55,6 +55,9 @@ Result<Answer> get_reindex_job(Context& context, Call& call);
 
 void upsert_points(Context& context, Call& call, const Reply& reply);
 void delete_points(Context& context, Call& call, const Reply& reply);
+void link_points(Context& context, Call& call, const Reply& reply);
+void unlink_points(Context& context, Call& call, const Reply& reply);
+Result<Answer> get_subgraph(Context& context, Call& call);
 Result<Answer> get_point(Context& context, Call& call);
 Result<Answer> list_points(Context& context, Call& call);
 Result<Answer> count_points(Context& context, Call& call);
@@ -68,5 +71,6 @@ void delete_namespace(Context& context, Call& call, const Reply& reply);
 Result<Answer> search_points(Context& context, Call& call);
 Result<Answer> explain_search(Context& context, Call& call);
 Result<Answer> estimate_search_cost(Context& context, Call& call);
+Result<Answer> search_connected(Context& context, Call& call);
 
 }  // namespace ferres

@@ -1,5 +1,6 @@
 // GET /api/v1/collections/{name}/points (API.md 5.3): a page of points in a stable order.
 #include "api/handlers.h"
+#include "api/relations.h"
 #include "api/requests.h"
 #include "api/scope.h"
 
@@ -18,6 +19,8 @@ Result<Answer> list_points(Context& context, Call& call) {
   request.limit = std::min(limit, kLimitMax);
   TRY_ASSIGN(const Scope scope, query_scope(call));
   scope.apply(request);
+  TRY_ASSIGN(const CallSight sight, sight_of(call));
+  request.sight = sight.sight();
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
   TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const ListResult result, collection->list(request));

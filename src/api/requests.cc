@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "api/relations.h"
+
 namespace ferres {
 namespace {
 
@@ -141,6 +143,7 @@ void write_point(JsonWriter& json, const Point& point) {
   json.field("created_at", point.created_at);
   if (point.ns) json.field("namespace", std::string_view(*point.ns));
   json.field("version", point.version);
+  write_relations(json, point);
   json.end_object();
 }
 

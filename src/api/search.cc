@@ -170,8 +170,9 @@ Result<Answer> search_points(Context& context, Call& call) {
   SearchShape shape = shape_of(*collection, search.request);
   QueryStats& stats = context.query_stats;
   if (search.budget_ms) {
+    TRY_ASSIGN(const SearchShape told, visible_shape(call, *collection, search.request));
     const SearchEstimate estimate = estimate_search(
-        shape, stats.cost_ratio(call.collection, kind_of(shape)), stats.latency(call.collection));
+        told, stats.cost_ratio(call.collection, kind_of(shape)), stats.latency(call.collection));
     if (estimate.estimated_ms > static_cast<double>(*search.budget_ms))
       return over_budget(estimate, *search.budget_ms);
   }

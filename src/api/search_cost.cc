@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/scope.h"
+
 namespace ferres {
 namespace {
 
@@ -75,6 +77,14 @@ SearchShape shape_of(const Collection& collection, const SearchRequest& request)
     in_namespace = in_namespace || request.filter->namespace_name().has_value();
   }
   if (in_namespace) ++shape.conditions;
+  return shape;
+}
+
+Result<SearchShape> visible_shape(const Call& call, Collection& collection,
+                                  const SearchRequest& request) {
+  SearchShape shape = shape_of(collection, request);
+  if (call.principal.sees_all(call.collection)) return shape;
+  TRY_ASSIGN(shape.scope.points, visible_points(collection, call));
   return shape;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/operations.h"
 #include "api/query_stats.h"
 #include "collection/collection.h"
 #include "json/writer.h"
@@ -24,6 +25,9 @@ struct SearchShape {
 };
 
 SearchShape shape_of(const Collection& collection, const SearchRequest& request);
+/// The same as a caller may be told of it: of the points that it may see.
+Result<SearchShape> visible_shape(const Call& call, Collection& collection,
+                                  const SearchRequest& request);
 SearchKind kind_of(const SearchShape& shape);
 /// The formula's sum alone: what QueryStats compares with the time that the search took.
 double formula_ms(const SearchShape& shape);

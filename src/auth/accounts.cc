@@ -101,7 +101,7 @@ Status Accounts::load() {
     if (read.ok()) {
       book = *std::move(read);
     } else {
-      status = std::move(read).error();
+      status = text.ok() ? std::move(read).error().context(options_.path) : std::move(read).error();
     }
   }
   for (const std::string& key : options_.keys) {

@@ -12,7 +12,8 @@ class TokenBucket {
       : rate_(rate), burst_(burst), tokens_(burst), at_nanos_(now_nanos) {}
 
   bool take(uint64_t now_nanos) {
-    refill(now_nanos);
+    tokens_ = at(now_nanos);
+    at_nanos_ = std::max(at_nanos_, now_nanos);
     if (tokens_ < 1) return false;
     tokens_ -= 1;
     return true;
@@ -20,17 +21,12 @@ class TokenBucket {
   /// Until take() says yes again, when nobody else asks.
   double seconds_to_next() const { return std::max(0.0, (1 - tokens_) / rate_); }
   /// As good as new.
-  bool full(uint64_t now_nanos) {
-    refill(now_nanos);
-    return tokens_ >= burst_;
-  }
+  bool full(uint64_t now_nanos) const { return at(now_nanos) >= burst_; }
 
  private:
-  void refill(uint64_t now_nanos) {
-    if (now_nanos <= at_nanos_) return;
-    const double seconds = static_cast<double>(now_nanos - at_nanos_) * 1e-9;
-    tokens_ = std::min(burst_, tokens_ + seconds * rate_);
-    at_nanos_ = now_nanos;
+  double at(uint64_t now_nanos) const {
+    if (now_nanos <= at_nanos_) return tokens_;
+    return std::min(burst_, tokens_ + static_cast<double>(now_nanos - at_nanos_) * 1e-9 * rate_);
   }
 
   double rate_;

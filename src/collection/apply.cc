@@ -32,6 +32,7 @@ Status Partition::put_point(const PointRecord& point, std::span<const float> vec
   }
   if (point.expires_micros != 0) written.expires_micros = point.expires_micros;
   written.has_vector = !vector.empty();
+  TRY(forget_expired(storage_id(point.ns, point.id), record.unix_micros));
   return add(written, record.lsn, [&](Slot slot) { return vectors_->put(slot, vector); });
 }
 
@@ -66,6 +67,7 @@ Status Partition::add(const Record& point, Lsn born, PutVector&& put_vector) {
     ++ttl_points_;
     expects_expiry(point.expires_micros);
   }
+  TRY(relations_->follow(old.value_or(kNoSlot), slot));
   if (old) kill(*old, born, slots_->view().traits(*old).has_ttl);
   return {};
 }
@@ -79,6 +81,7 @@ Result<bool> Partition::remove_point(std::string_view sid, const LogRecord& reco
   // An expired point is already gone for users, and one replaced since its expiry was found is not
   // expired: each record removes only its own kind.
   if (is_over != expire) return false;
+  TRY(forget_relations(*slot));
   kill(*slot, record.lsn, view.traits(*slot).has_ttl);
   return true;
 }
@@ -122,6 +125,7 @@ Result<uint64_t> Partition::remove_namespace(std::string_view ns, const LogRecor
   for (const Slot slot : points) {
     TRY_ASSIGN(const bool is_over, over(slot, record.unix_micros));
     if (!is_over) ++removed;
+    TRY(forget_relations(slot));
     kill(slot, record.lsn, view.traits(slot).has_ttl);
   }
   return removed;
@@ -155,6 +159,7 @@ void Partition::kill(Slot slot, Lsn lsn, bool has_ttl) {
 }
 
 void Partition::seal_dying() {
+  relations_->seal();
   if (dying_.empty() || dying_.back().ticket != 0) return;
   const uint64_t ticket = epoch_advance();
   for (auto entry = dying_.rbegin(); entry != dying_.rend() && entry->ticket == 0; ++entry) {
@@ -204,6 +209,7 @@ size_t Partition::reclaim(size_t max) {
 
 void Partition::erase_reclaimed() {
   heap_->erase_free();
+  relations_->erase_free();
   const SlotTable::View view = slots_->view();
   for (Slot slot = 0; slot < slots_given(); ++slot) {
     if (view.used(slot)) continue;

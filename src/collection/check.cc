@@ -24,6 +24,7 @@ std::string_view arena_meaning(std::string_view family, uint32_t arena) {
   if (arena == 1) return "the counts of the points";
   if (arena == 2) return "which points there are";
   if (arena == 3) return "ids and metadata";
+  if (arena >= 5 && arena < 8) return "links between points";
   return arena < 16 ? "points that were removed" : "vectors";
 }
 
@@ -303,6 +304,10 @@ class CollectionChecker {
                " with a ttl; the counts say " + std::to_string(state.live_points()) + " and " +
                std::to_string(state.ttl_points())},
           "All checksums are right, so this is a fault of the server: please report it.");
+    }
+    if (const Status links = state.relations().audit(view, state.slots_given()); !links.ok()) {
+      check_.whole = false;
+      add(Kind::kDamage, damage_of(dir_, links), "Restore the collection from a backup.");
     }
     if (lost_id.empty()) return;
     Finding& finding = add(Kind::kDerived, {dir_, 0, "the id map does not know '" + lost_id + "'"},

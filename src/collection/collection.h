@@ -77,15 +77,43 @@ struct DeleteResult {
   uint64_t deleted = 0;
 };
 
+struct PointName {
+  std::string id;
+  std::optional<std::string> ns;
+};
+/// The name by which answers tell of the other end of a link: the id, or namespace NUL id.
+std::string storage_id(const PointName& point);
+
+struct LinkRequest {
+  PointName from;
+  PointName to;
+};
+
+struct LinkResult {
+  Lsn lsn = 0;
+  bool there = false;  // they are linked now / were until now
+};
+
+/// Of all points that one answer has; beyond, Point::relations_cut.
+inline constexpr uint64_t kRelationsPerAnswerMax = 100'000;
+
 struct Point {
   std::string id;
   std::optional<std::string> ns;
   std::vector<float> vector;
   bool approximate = false;  // the vector is as near to what was sent as the collection keeps
   std::string metadata_json;
-  uint64_t created_at = 0;      // Unix seconds of the last upsert
-  uint64_t expires_micros = 0;  // since 1970; 0: never
-  Lsn version = 0;              // LSN of the last write
+  uint64_t created_at = 0;                  // Unix seconds of the last upsert
+  uint64_t expires_micros = 0;              // since 1970; 0: never
+  Lsn version = 0;                          // LSN of the last write
+  std::vector<std::string> relations = {};  // storage ids of what it is linked with, ascending
+  bool relations_cut = false;               // there are more
+};
+
+/// Which points a caller may see at all: what others are linked with is told of these alone.
+struct Sight {
+  std::vector<std::string> namespaces = {};  // empty: all
+  const Predicate* filter = nullptr;         // on metadata alone
 };
 
 struct ListRequest {
@@ -97,6 +125,25 @@ struct ListRequest {
   const Predicate* filter = nullptr;
   bool with_vector = true;
   bool count_only = false;  // fill `total` alone
+  Sight sight = {};         // of relations: ns, namespaces and filter are for the points themselves
+};
+
+/// Points that links lead to and the links among them.
+struct SubgraphRequest {
+  std::optional<PointName> center;  // nothing: all that have links
+  uint32_t depth = 1;               // links away from the center at most
+  uint64_t limit = 500;             // of points, the nearest to the center first
+  // Without a center, as of a ListRequest.
+  std::optional<std::string> ns = {};
+  std::vector<std::string> namespaces = {};
+  const Predicate* filter = nullptr;
+  Sight sight = {};  // of everything
+};
+
+struct Subgraph {
+  std::vector<Point> nodes;                      // without their vectors
+  std::vector<std::pair<size_t, size_t>> edges;  // of nodes, each link once
+  bool cut = false;                              // there are more
 };
 
 struct ListResult {
@@ -183,6 +230,17 @@ struct Explanation {
   SearchTrace trace;                   // of the search that was asked for
   SearchScope scope;
   uint32_t ef_search = 0;
+};
+
+inline constexpr uint32_t kHopsMax = 64;
+inline constexpr size_t kConnectedPointsMax = 100'000;
+
+/// A search among the points that links lead to from another one, which is none of them.
+struct ConnectedRequest {
+  SearchRequest search;  // by a vector; always exact
+  PointName center;
+  uint32_t hops = 1;  // at most kHopsMax
+  Sight sight = {};
 };
 
 /// A moment of a collection's history: one of the two.
@@ -294,6 +352,7 @@ struct Environment {
 };
 
 using UpsertCallback = std::function<void(Result<UpsertResult>)>;
+using LinkCallback = std::function<void(Result<LinkResult>)>;
 using DeleteCallback = std::function<void(Result<DeleteResult>)>;
 
 class Collection {
@@ -319,13 +378,26 @@ class Collection {
   Result<UpsertResult> upsert(UpsertRequest request);
   Result<DeleteResult> remove(DeleteRequest request);
 
+  /// Links two points, in no direction; nothing when they are linked already. Ends with either's
+  /// death, and stays when they are updated. kNotFound when one is not there. A restore of one
+  /// namespace alone brings back the links within it, and ends those to others.
+  virtual void link(const LinkRequest& request, LinkCallback done) = 0;
+  /// Nothing when they are not linked, or not there.
+  virtual void unlink(const LinkRequest& request, LinkCallback done) = 0;
+  Result<LinkResult> link(const LinkRequest& request);
+  Result<LinkResult> unlink(const LinkRequest& request);
+
   /// All points of a namespace, at once; empty: of none.
   virtual void drop_namespace(const std::string& ns, DeleteCallback done) = 0;
   Result<DeleteResult> drop_namespace(const std::string& ns);
   /// Those that have points, in order of name.
   virtual Result<std::vector<NamespaceInfo>> namespaces() = 0;
 
-  virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns) = 0;
+  virtual Result<Point> get(const std::string& id, const std::optional<std::string>& ns,
+                            const Sight& sight) = 0;
+  Result<Point> get(const std::string& id, const std::optional<std::string>& ns) {
+    return get(id, ns, {});
+  }
   virtual Result<ListResult> list(const ListRequest& request) = 0;
   virtual Result<SearchResult> search(const SearchRequest& request) = 0;
   /// The search, and with a filter also the nearest ten times as many points without it, those that
@@ -333,6 +405,11 @@ class Collection {
   /// heavier than several.
   virtual Result<Explanation> explain(const SearchRequest& request, const Predicate* within) = 0;
   virtual SearchScope search_scope(const SearchRequest& request) const = 0;
+  /// kNotFound when the center is not there. Not of one moment where namespaces have files of their
+  /// own: those are looked at one after the other.
+  virtual Result<Subgraph> subgraph(const SubgraphRequest& request) = 0;
+  /// kInvalidArgument when more than kConnectedPointsMax points are within so many hops.
+  virtual Result<SearchResult> search_connected(const ConnectedRequest& request) = 0;
   /// All that is visible now; waits for a checkpoint of it when there is none. Points whose time is
   /// over by now are left out.
   virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;

@@ -2,6 +2,7 @@
 // namespace, and written to page files as they come, so that few partitions are open at once.
 // Nothing of the old state is changed: until a checkpoint lists the new files, they are leftovers.
 #include <map>
+#include <set>
 
 #include "base/epoch.h"
 #include "base/logging.h"
@@ -24,6 +25,32 @@ Result<std::map<std::string, Slots>> slots_by_namespace(const Partition& partiti
   return found;
 }
 
+/// Links between namespaces, of which two partitions had each its half.
+class WholeLinks {
+ public:
+  void add(std::span<const Partition::HalfLink> halves) {
+    for (const Partition::HalfLink& half : halves)
+      if (!waiting_.erase({half.own, half.elsewhere})) {
+        waiting_.insert({half.elsewhere, half.own});
+      } else {
+        whole_.emplace_back(half.own, half.elsewhere);
+      }
+  }
+  Status make(Partition& to) const {
+    for (const auto& [from, other] : whole_) {
+      TRY_ASSIGN(const std::optional<Slot> slot, to.present(from, 0));
+      if (!slot) continue;
+      TRY_ASSIGN([[maybe_unused]] const bool made, to.link_points(*slot, other));
+    }
+    return {};
+  }
+
+ private:
+  using Ids = std::pair<std::string, std::string>;  // of a half, and of where it is told
+  std::set<Ids> waiting_;
+  std::vector<Ids> whole_;
+};
+
 }  // namespace
 
 Result<std::shared_ptr<Partitions>> convert(const StateSource& source, Partitions& from) {
@@ -36,18 +63,22 @@ Result<std::shared_ptr<Partitions>> convert(const StateSource& source, Partition
     const Partition& whole = *from.whole().partition.load();
     TRY_ASSIGN(const auto namespaces, slots_by_namespace(whole));
     for (const auto& [ns, slots] : namespaces) {
-      TRY(to->adopt(ns, whole, slots));
+      TRY(to->adopt(ns, whole, slots, true));
       if (to->open_count() >= kOpenMax) TRY(to->save_adopted());
     }
     TRY(to->save_adopted());
   } else {
+    WholeLinks links;
     for (const std::shared_ptr<Part>& part : from.all()) {
       TRY_ASSIGN(const std::unique_ptr<Partition> peeked, from.peek(*part));
       const Partition& partition = peeked ? *peeked : *part->partition.load();
       const std::string ns = part->place.ns.value_or("");
       TRY_ASSIGN(const Slots slots, partition.living_of(ns));
-      TRY(to->adopt(ns, partition, slots));
+      TRY(to->adopt(ns, partition, slots, false));
+      TRY_ASSIGN(const std::vector<Partition::HalfLink> halves, partition.half_links());
+      links.add(halves);
     }
+    TRY(links.make(*to->whole().partition.load()));
   }
   to->publish_restored(from.visible_lsn(), from.last_write_micros());
   to->seal_dying();
@@ -62,7 +93,7 @@ Result<std::shared_ptr<Partitions>> only_namespace(const StateSource& source, st
     TRY(from.reach(*part));
     const Partition& partition = *part->partition.load();
     TRY_ASSIGN(const Slots slots, partition.living_of(ns));
-    TRY(to->adopt(ns, partition, slots));
+    TRY(to->adopt(ns, partition, slots, false));
   }
   to->publish_restored(from.visible_lsn(), from.last_write_micros());
   return to;

@@ -39,6 +39,24 @@ float score_of(Metric metric, float distance);
 /// opens it for itself alone.
 inline constexpr size_t kCrowd = 4;
 
+/// What an answer says of a distance of the index.
+float score_of(Metric metric, float distance);
+
+class LinkReader;
+
+/// Half of a link, as the partition of its own point tells it.
+struct HalfSeen {
+  size_t index = 0;  // whose it is, to who asked
+  std::string own;   // storage ids
+  std::string other;
+};
+
+/// What is still to be asked of the links of an answer's points.
+struct AnswerLinks {
+  std::vector<HalfSeen> halves;
+  uint64_t room = kRelationsPerAnswerMax;
+};
+
 /// A validated write waiting for its turn.
 struct PendingWrite {
   Op op = Op::kUpsert;
@@ -68,12 +86,18 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   void upsert(UpsertRequest request, UpsertCallback done) override;
   void remove(DeleteRequest request, DeleteCallback done) override;
   void drop_namespace(const std::string& ns, DeleteCallback done) override;
+  void link(const LinkRequest& request, LinkCallback done) override;
+  void unlink(const LinkRequest& request, LinkCallback done) override;
   Result<std::vector<NamespaceInfo>> namespaces() override;
-  Result<Point> get(const std::string& id, const std::optional<std::string>& ns) override;
+  using Collection::get;
+  Result<Point> get(const std::string& id, const std::optional<std::string>& ns,
+                    const Sight& sight) override;
   Result<ListResult> list(const ListRequest& request) override;
   Result<SearchResult> search(const SearchRequest& request) override;
   Result<Explanation> explain(const SearchRequest& request, const Predicate* within) override;
   SearchScope search_scope(const SearchRequest& request) const override;
+  Result<Subgraph> subgraph(const SubgraphRequest& request) override;
+  Result<SearchResult> search_connected(const ConnectedRequest& request) override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
   Result<TierStats> tiers() override;
@@ -147,6 +171,32 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                         const ReadFilter& filter, std::vector<Hit>& hits) const;
   Status walk(std::span<const float> query, const SearchRequest& request, uint32_t ef,
               const ReadFilter& filter, std::vector<Hit>& hits) const;
+
+  // linked.cc
+  Status can_be_linked(const PointName& point);
+  static Status add_relations(const LinkReader& reader, Slot slot, size_t index, Point& point,
+                              AnswerLinks& links);
+  Status ask_elsewhere(std::span<const HalfSeen> halves, const Sight& sight,
+                       const std::function<void(const HalfSeen&)>& whole);
+  Status finish_relations(std::span<Point> points, const AnswerLinks& links, const Sight& sight);
+
+  // graph.cc
+  class Reached;
+  struct Pieces;
+  Status reach_next(Reached& reached, size_t begin, const Sight& sight);
+  Status reach_from(const PointName& center, uint32_t hops, const Sight& sight, Reached& reached);
+  Status reach_all(const SubgraphRequest& request, Reached& reached);
+  static void add_edges(const LinkReader& reader, const Reached& reached,
+                        const std::vector<std::pair<size_t, Slot>>& own, Pieces& pieces);
+  Status add_pieces(const Reached& reached, const Sight& sight, Pieces& pieces);
+
+  // connected.cc
+  struct Among {
+    std::span<const float> query;
+    std::span<const std::string* const> ids;
+  };
+  Status search_among(const Partition& partition, Lsn pinned, const ConnectedRequest& request,
+                      const Among& among, SearchResult& result) const;
 
   // calibrate.cc
   struct Calibration;

@@ -16,6 +16,8 @@ constexpr OpInfo kOperations[] = {
     {Op::kRestore, "restore"},
     {Op::kDropNamespace, "drop_namespace"},
     {Op::kImport, "import"},
+    {Op::kLink, "link"},
+    {Op::kUnlink, "unlink"},
 };
 
 }  // namespace
@@ -78,6 +80,21 @@ Result<std::vector<std::string_view>> decode_ids(Bytes payload) {
     TRY(reader.status("id list record"));
   }
   return ids;
+}
+
+void encode_link(const LinkRecord& link, std::string& payload) {
+  encode_id(link.from, payload);
+  encode_id(link.to, payload);
+}
+
+Result<std::vector<LinkRecord>> decode_links(Bytes payload) {
+  TRY_ASSIGN(const std::vector<std::string_view> ids, decode_ids(payload));
+  if (ids.size() % 2 != 0) return Status(Code::kCorruption, "a link record has an odd end");
+  std::vector<LinkRecord> links;
+  links.reserve(ids.size() / 2);
+  for (size_t i = 0; i < ids.size(); i += 2)
+    links.push_back({ids[i], ids[i + 1]});
+  return links;
 }
 
 void encode_restore(const RestoreRecord& restore, std::string& payload) {

@@ -24,6 +24,8 @@ enum class Op : uint8_t {
                        // they were then
   kDropNamespace = 5,  // a namespace: all its points die
   kImport = 6,         // as kUpsert, of points that bring their own times
+  kLink = 7,           // storage ids, two for each link: those whose points are there are linked
+  kUnlink = 8,         // the same, not any more
 };
 
 struct OpInfo {
@@ -64,6 +66,13 @@ std::string_view namespace_of_storage_id(std::string_view storage_id);
 
 void encode_id(std::string_view storage_id, std::string& payload);
 Result<std::vector<std::string_view>> decode_ids(Bytes payload);
+
+struct LinkRecord {
+  std::string_view from;  // storage ids; views into the payload
+  std::string_view to;
+};
+void encode_link(const LinkRecord& link, std::string& payload);
+Result<std::vector<LinkRecord>> decode_links(Bytes payload);
 
 /// Takes points off an upsert's or import's payload one by one.
 class PointDecoder {

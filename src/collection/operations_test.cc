@@ -84,7 +84,7 @@ TEST(Operations, TheNamespaceOfAStorageId) {
 TEST(Operations, EachHasOneRow) {
   for (const OpInfo& info : operations())
     EXPECT_FALSE(info.name.empty());
-  EXPECT_EQ(operations().size(), 6u);
+  EXPECT_EQ(operations().size(), 8u);
 }
 
 TEST(Config, ComesBackFromItsJson) {

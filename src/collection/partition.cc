@@ -1,6 +1,7 @@
 // Opening, saving and looking up; the application of records is in apply.cc.
 //
-// Arenas of the points store: 1 header, 2 slots, 3 records, 4 dying slots, 16-17 vectors.
+// Arenas of the points store: 1 header, 2 slots, 3 records, 4 dying slots, 5-7 relations, 16-17
+// vectors.
 // Arenas of the index store: 1 header, 2 id map, 3 tail, 4-6 payload index, 7 the id map's
 // overflow, 16-31 vector index.
 #include "collection/partition.h"
@@ -16,6 +17,7 @@ namespace ferres {
 namespace {
 
 constexpr uint32_t kLayoutVersion = 2;
+constexpr uint32_t kLayoutWithRelations = 3;  // of points: an older server would lose them
 constexpr uint64_t kPayloadBytesMin = 64 << 20;
 constexpr std::string_view kPoints = "points";
 constexpr std::string_view kIndex = "index";
@@ -94,10 +96,10 @@ Result<T> load(const Arena& arena) {
 /// Before the header is read: another layout's may be shorter.
 Status check_version(const Arena& header) {
   TRY_ASSIGN(const uint32_t version, load<uint32_t>(header));
-  if (version == kLayoutVersion) return {};
+  if (version == kLayoutVersion || version == kLayoutWithRelations) return {};
   return Status(Code::kUnimplemented, "the data has partition layout " + std::to_string(version) +
                                           ", this server reads layout " +
-                                          std::to_string(kLayoutVersion));
+                                          std::to_string(kLayoutWithRelations));
 }
 
 template <class T>
@@ -199,6 +201,7 @@ Status Partition::open_points(const StoreManifest& manifest) {
   TRY_ASSIGN(dying_arena_, points_->arena({.id = 4, .name = "dying"}));
   TRY_ASSIGN(vectors_, VectorStore::open(*points_, 16, setup_.config.metric,
                                          setup_.config.dimension, place_of(setup_.config)));
+  TRY_ASSIGN(relations_, Relations::open(*points_, 5));
   if (manifest.arenas.empty()) {
     slots_ = std::make_unique<SlotTable>(*slot_arena, SlotTable::Header{});
     heap_ = std::make_unique<RecordHeap>(*heap_arena, RecordHeap::Header{});
@@ -303,7 +306,7 @@ Status Partition::save_headers() {
     dying.push_back(entry.slot);
   TRY(save_slots(*dying_arena_, dying));
   PointsHeader header{};
-  header.version = kLayoutVersion;
+  header.version = relations_->used() ? kLayoutWithRelations : kLayoutVersion;
   header.dying = static_cast<uint32_t>(dying.size());
   header.hash_seed = hash_seed_;
   header.live = live_;
@@ -312,6 +315,7 @@ Status Partition::save_headers() {
   header.slots = slots_->header();
   header.heap = heap_->header();
   TRY(save(*header_arena_, header));
+  TRY(relations_->save());
 
   Derived& derived = *derived_.load();
   const std::vector<Slot> tail = derived.tail.front(derived.tail.size());

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/executor.h"
@@ -24,6 +25,7 @@
 #include "collection/id_map.h"
 #include "collection/operations.h"
 #include "collection/record_heap.h"
+#include "collection/relations.h"
 #include "collection/slot_table.h"
 #include "collection/tail.h"
 #include "index/ann_index.h"
@@ -83,6 +85,7 @@ class Partition {
   const SlotTable& slots() const { return *slots_; }
   const RecordHeap& heap() const { return *heap_; }
   const VectorStore& vectors() const { return *vectors_; }
+  const Relations& relations() const { return *relations_; }
   const Derived& derived() const { return *derived_.load(std::memory_order_acquire); }
   /// The slot of (ns, id) that is visible at `pinned`, expired or not.
   Result<std::optional<Slot>> find(std::string_view ns, std::string_view id, Lsn pinned) const;
@@ -117,6 +120,26 @@ class Partition {
   /// slots. `from` may be changing: what was written since is applied afterwards. Born when it was
   /// there, or at `born`.
   Status copy_point(const Partition& from, Slot slot, Lsn born = 0);
+  /// The slot of a point that is there at that time.
+  Result<std::optional<Slot>> present(std::string_view storage_id, uint64_t unix_micros) const;
+  /// A link of the point in `slot` and one of this partition, or of another; whether it is new.
+  Result<bool> link_points(Slot slot, std::string_view other);
+  /// Whether it was there.
+  Result<bool> unlink_points(Slot slot, std::string_view other);
+  /// Half of a link to a point of another partition: one that died there.
+  struct HalfLink {
+    std::string elsewhere;  // storage ids
+    std::string own;
+  };
+  /// Those that ended here since the last call.
+  std::vector<HalfLink> take_ended() { return std::exchange(ended_, {}); }
+  /// All that it has, as seen from there.
+  Result<std::vector<HalfLink>> half_links() const;
+  /// Ends such a half; nothing when it is not there.
+  Status end_half(const HalfLink& half);
+  /// Takes over the links that `slots` of another partition have, all of whose points that are to
+  /// be here are; with `elsewhere` also those to points that are not.
+  Status copy_relations(const Partition& from, std::span<const Slot> slots, bool elsewhere);
   /// What was copied: see complete_from() and last_write_micros().
   void complete_copy(Lsn from, uint64_t last_write_micros) {
     complete_from_ = from;
@@ -218,6 +241,10 @@ class Partition {
   void expects_expiry(uint64_t micros) const;
   Result<std::optional<Slot>> find_living(std::string_view storage_id, uint64_t hash) const;
   void kill(Slot slot, Lsn lsn, bool has_ttl);
+  Status forget_relations(Slot slot);
+  Status add_half_links(Slot slot, std::vector<HalfLink>& halves) const;
+  Status forget_expired(std::string_view storage_id, uint64_t now_micros);
+  bool is_elsewhere(std::string_view storage_id) const;
   Status train(Derived& derived);
   uint64_t hash_of(std::string_view storage_id) const;
   Result<uint64_t> hash_of_slot(Slot slot) const;
@@ -234,6 +261,8 @@ class Partition {
   std::unique_ptr<SlotTable> slots_;
   std::unique_ptr<RecordHeap> heap_;
   std::unique_ptr<VectorStore> vectors_;
+  std::unique_ptr<Relations> relations_;
+  std::vector<HalfLink> ended_;
   std::atomic<Derived*> derived_{nullptr};
   uint64_t hash_seed_ = 0;
   std::atomic<uint64_t> live_{0};

@@ -31,7 +31,7 @@ TEST(Partition, AnotherLayoutIsRefusedByName) {
   std::filesystem::create_directories(dir);
   CollectionConfig config;
   config.dimension = 4;
-  for (const uint32_t version : {0u, 1u, 3u}) {
+  for (const uint32_t version : {0u, 1u, 4u}) {
     Manifest manifest;
     manifest.stores.push_back(store_of_version(dir, "points", version));
     const auto opened = Partition::open({&posix_files(), dir, config, 0}, {}, manifest.stores);

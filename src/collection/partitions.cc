@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kFolderBytesMax = 200;
 constexpr std::string_view kDefaultFolder = "_default";
 constexpr uint64_t kDeadInReplayMin = 64;
+constexpr size_t kOpenedForHalvesMax = 256;  // partitions, by one record
 
 bool is_plain(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -47,6 +48,49 @@ std::string folder_of_namespace(std::string_view ns) {
   }
   return std::string(kNamespacesFolder) + "/" + name + "/";
 }
+
+namespace {
+
+struct Ends {
+  Partition* from = nullptr;
+  Partition* to = nullptr;
+  std::optional<Slot> from_slot;  // nothing: there is no such point
+  std::optional<Slot> to_slot;
+  bool both() const { return from_slot && to_slot; }
+};
+
+Result<Ends> ends_of(const LinkRecord& link, const LogRecord& record, const Route& route) {
+  Ends ends;
+  TRY_ASSIGN(ends.from, route(namespace_of_storage_id(link.from), false));
+  TRY_ASSIGN(ends.to, route(namespace_of_storage_id(link.to), false));
+  if (ends.from == nullptr || ends.to == nullptr) return ends;
+  TRY_ASSIGN(ends.from_slot, ends.from->present(link.from, record.unix_micros));
+  TRY_ASSIGN(ends.to_slot, ends.to->present(link.to, record.unix_micros));
+  return ends;
+}
+
+/// How many were linked, new or not, or unlinked.
+Result<uint64_t> apply_links(const LogRecord& record, const Route& route) {
+  const bool unlink = static_cast<Op>(record.op) == Op::kUnlink;
+  TRY_ASSIGN(const std::vector<LinkRecord> links, decode_links(record.payload));
+  uint64_t count = 0;
+  for (const LinkRecord& link : links) {
+    TRY_ASSIGN(const Ends ends, ends_of(link, record, route));
+    if (!ends.both() || link.from == link.to) continue;
+    const auto change = [unlink](Partition& partition, Slot slot, std::string_view other) {
+      return unlink ? partition.unlink_points(slot, other) : partition.link_points(slot, other);
+    };
+    TRY_ASSIGN(bool changed, change(*ends.from, *ends.from_slot, link.to));
+    if (ends.to != ends.from) {
+      TRY_ASSIGN(const bool other, change(*ends.to, *ends.to_slot, link.from));
+      changed = changed && other;
+    }
+    if (changed || !unlink) ++count;
+  }
+  return count;
+}
+
+}  // namespace
 
 Result<uint64_t> apply_record(const LogRecord& record, const Route& route) {
   if (record.lsn > SlotTable::kLsnMax) {
@@ -85,6 +129,9 @@ Result<uint64_t> apply_record(const LogRecord& record, const Route& route) {
       TRY_ASSIGN(Partition* const partition, route(ns, false));
       return partition == nullptr ? Result<uint64_t>(0) : partition->remove_namespace(ns, record);
     }
+    case Op::kLink:
+    case Op::kUnlink:
+      return apply_links(record, route);
     case Op::kRestore:
       break;  // history's matter (collection/history.h): partitions have one past
   }
@@ -300,8 +347,35 @@ Result<uint64_t> Partitions::apply(const LogRecord& record) {
     TRY_ASSIGN(const std::string_view ns, decode_drop_namespace(record.payload));
     return remove_namespace(ns, record);
   }
-  return apply_record(
-      record, [&](std::string_view ns, bool make) { return partition_of(ns, make, record); });
+  TRY_ASSIGN(const uint64_t count, apply_record(record, [&](std::string_view ns, bool make) {
+               return partition_of(ns, make, record);
+             }));
+  if (isolated()) end_halves(record);
+  return count;
+}
+
+/// What points that died were linked with in other namespaces. Where that cannot be opened it
+/// stays: half a link is none.
+void Partitions::end_halves(const LogRecord& record) {
+  std::vector<Partition::HalfLink> ended;
+  for (Part* const part : unsealed_) {
+    for (Partition::HalfLink& half : part->partition.load()->take_ended())
+      ended.push_back(std::move(half));
+  }
+  end_halves(std::move(ended), record);
+}
+
+void Partitions::end_halves(std::vector<Partition::HalfLink> ended, const LogRecord& record) {
+  size_t opened = 0;
+  for (const Partition::HalfLink& half : ended) {
+    const std::shared_ptr<Part> part = find(namespace_of_storage_id(half.own));
+    if (part == nullptr) continue;
+    if (part->partition.load() == nullptr && ++opened > kOpenedForHalvesMax) continue;
+    if (!reach(*part).ok()) continue;
+    Partition& partition = *part->partition.load();
+    touch(*part, partition, record);
+    partition.end_half(half).ignore();
+  }
 }
 
 Status Partitions::prepare(const LogRecord& record) const {
@@ -315,11 +389,13 @@ Status Partitions::prepare(const LogRecord& record) const {
   return {};
 }
 
-Status Partitions::adopt(std::string_view ns, const Partition& from, std::span<const Slot> slots) {
+Status Partitions::adopt(std::string_view ns, const Partition& from, std::span<const Slot> slots,
+                         bool elsewhere) {
   const LogRecord at{0, from.last_write_micros(), 0, {}};
   TRY_ASSIGN(Partition* const partition, partition_of(ns, true, at));
   for (const Slot slot : slots)
     TRY(partition->copy_point(from, slot));
+  TRY(partition->copy_relations(from, slots, elsewhere));
   return from.lost();
 }
 
@@ -336,6 +412,7 @@ Result<uint64_t> Partitions::restore_namespace(std::string_view ns, Partitions& 
   TRY_ASSIGN(Partition* const partition, partition_of(ns, true, record));
   for (const Slot slot : slots)
     TRY(partition->copy_point(source, slot, record.lsn));
+  TRY(partition->copy_relations(source, slots, false));
   TRY(source.lost());
   return slots.size();
 }
@@ -351,7 +428,10 @@ Result<uint64_t> Partitions::remove_namespace(std::string_view ns, const LogReco
   remove_part(part);
   // Damaged, so that dropping it or restoring it is the remedy.
   if (!reached.ok()) return part->points.load();
-  return part->partition.load()->points_at(record.unix_micros);
+  Partition& partition = *part->partition.load();
+  TRY_ASSIGN(std::vector<Partition::HalfLink> halves, partition.half_links());
+  end_halves(std::move(halves), record);
+  return partition.points_at(record.unix_micros);
 }
 
 Status Partitions::lost() const {

@@ -105,12 +105,14 @@ class Partitions {
   /// written to it. No checkpoint is written until such a one is restored or dropped, for the log
   /// goes on being needed.
   void set_aside_damaged(bool set_aside) { set_aside_ = set_aside; }
-  /// The points of a namespace become those that `from` has of it, born anew with the record. How
-  /// many.
+  /// The points of a namespace become those that `from` has of it, born anew with the record, with
+  /// the links between them. How many.
   Result<uint64_t> restore_namespace(std::string_view ns, Partitions& from,
                                      const LogRecord& record);
-  /// Copies the living ones among those slots of another partition, all of that namespace.
-  Status adopt(std::string_view ns, const Partition& from, std::span<const Slot> slots);
+  /// Copies the living ones among those slots of another partition, all of that namespace, with the
+  /// links between them; `elsewhere`: with their halves of links to other namespaces, too.
+  Status adopt(std::string_view ns, const Partition& from, std::span<const Slot> slots,
+               bool elsewhere);
   /// Writes the page files of what was adopted and closes it: that is in no checkpoint yet.
   Status save_adopted();
   void publish(Lsn lsn) { visible_lsn_.store(lsn, std::memory_order_release); }
@@ -163,6 +165,8 @@ class Partitions {
   Result<Partition*> partition_of(std::string_view ns, bool make, const LogRecord& record);
   Result<uint64_t> remove_namespace(std::string_view ns, const LogRecord& record);
   void touch(Part& part, Partition& partition, const LogRecord& record);
+  void end_halves(const LogRecord& record);
+  void end_halves(std::vector<Partition::HalfLink> ended, const LogRecord& record);
   static void count(Part& part, const Partition& partition);
   Status write_parts(Manifest& manifest);
   Result<std::unique_ptr<Partition>> open_stores(

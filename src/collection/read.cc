@@ -4,6 +4,7 @@
 
 #include "base/epoch.h"
 #include "collection/impl.h"
+#include "collection/linked.h"
 #include "collection/read_filter.h"
 
 namespace ferres {
@@ -76,19 +77,23 @@ Result<Point> CollectionImpl::materialize(const Partition& partition, Slot slot,
   return point;
 }
 
-Result<Point> CollectionImpl::get(const std::string& id, const std::optional<std::string>& ns) {
+Result<Point> CollectionImpl::get(const std::string& id, const std::optional<std::string>& ns,
+                                  const Sight& sight) {
   TRY(failure());
   const uint64_t now = env_.clock->unix_micros();
   std::optional<Point> point;
+  AnswerLinks links;
   const auto look = [&](const Partition& partition, Lsn pinned) -> Status {
     TRY_ASSIGN(const std::optional<Slot> slot, partition.find(namespace_of(ns), id, pinned));
-    const ReadFilter filter(partition, pinned, now, {}, nullptr);
-    if (slot && filter.admits(*slot)) {
+    const LinkReader reader(partition, pinned, now, sight);
+    if (slot && reader.filter().admits(*slot)) {
       TRY_ASSIGN(point, materialize(partition, *slot, true, true));
+      TRY(add_relations(reader, *slot, 0, *point, links));
     }
-    return filter.damage();
+    return reader.damage();
   };
   TRY(read_namespace(namespace_of(ns), look));
+  if (point) TRY(finish_relations({&*point, 1}, links, sight));
   if (!point) return Status(Code::kNotFound, "point '" + id + "' not found");
   return *std::move(point);
 }
@@ -98,6 +103,7 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
   TRY(failure());
   const uint64_t now = env_.clock->unix_micros();
   ListResult result;
+  AnswerLinks links;
   const auto look = [&](const Partition& partition, Lsn pinned, std::string_view ns) -> Status {
     const ReadFilter filter(partition, pinned, now, ns, request.filter);
     const SlotTable::View view = partition.slots().view();
@@ -114,14 +120,18 @@ Result<ListResult> CollectionImpl::list(const ListRequest& request) {
     const uint64_t begin = request.offset > before ? request.offset - before : 0;
     const uint64_t wanted = request.limit - result.points.size();
     const uint64_t end = begin + std::min<uint64_t>(wanted, found.size() - begin);
+    const bool linked = !partition.relations().empty();
+    const LinkReader reader(partition, pinned, now, request.sight);
     std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(end), found.end());
     for (uint64_t i = begin; i < end; ++i) {
       TRY_ASSIGN(Point point, materialize(partition, found[i].second, request.with_vector, true));
+      if (linked) TRY(add_relations(reader, found[i].second, result.points.size(), point, links));
       result.points.push_back(std::move(point));
     }
     return {};
   };
   TRY(read_of(request, look));
+  TRY(finish_relations(result.points, links, request.sight));
   return result;
 }
 
@@ -137,7 +147,8 @@ void add_stats(const Partition& partition, CollectionStats& stats) {
   stats.memory_bytes_vectors += partition.vectors().memory_bytes();
   stats.memory_bytes_index += derived.index->memory_bytes();
   stats.memory_bytes_points += partition.slots().memory_bytes() + partition.heap().memory_bytes() +
-                               derived.ids->memory_bytes() + derived.tail.memory_bytes();
+                               derived.ids->memory_bytes() + derived.tail.memory_bytes() +
+                               partition.relations().memory_bytes();
   stats.memory_bytes_payload += derived.payload->memory_bytes();
   stats.payload_fields = std::max(stats.payload_fields, derived.payload->fields());
   stats.payload_dropped += derived.payload->dropped();

@@ -7,6 +7,7 @@
 // whatever the copy caught (as ARIES does after a fuzzy checkpoint: Mohan et al., TODS 1992); then
 // the points are linked. The last few records are applied by the lane.
 #include <algorithm>
+#include <numeric>
 
 #include "base/epoch.h"
 #include "base/logging.h"
@@ -22,6 +23,13 @@ constexpr uint64_t kRetryMicros = 600'000'000;
 constexpr Slot kSlotsPerTask = 2048;
 constexpr uint64_t kRecordsPerTask = 256;
 constexpr size_t kLinksPerTask = 64;
+
+Status copy_all_relations(const Partition& from, Partition& to) {
+  const EpochGuard guard;
+  std::vector<Slot> slots(from.relations().empty() ? 0 : from.slots_given());
+  std::iota(slots.begin(), slots.end(), Slot{0});
+  return to.copy_relations(from, slots, true);
+}
 
 }  // namespace
 
@@ -131,6 +139,9 @@ Status CollectionImpl::apply_log(Shrink& shrink, Lsn to) const {
       if (own && restore.ns && *restore.ns != *own) return {};
       return {Code::kConflict, "its points were replaced meanwhile"};
     }
+    // Links are copied when all points are there: what the log says of them is in that.
+    if (static_cast<Op>(record.op) == Op::kLink || static_cast<Op>(record.op) == Op::kUnlink)
+      return {};
     const Route route = [&](std::string_view ns, bool) {
       Partition* const next = !own || *own == ns ? shrink.next.get() : nullptr;
       if (next != nullptr) next->begin_record(record);
@@ -161,6 +172,7 @@ bool CollectionImpl::finish_shrink() {
   if (result->ok() && (shrink->partitions != partitions_ || shrink->overtaken()))
     *result = {Code::kConflict, "its points were replaced meanwhile"};
   if (result->ok()) *result = apply_log(*shrink, partitions_->visible_lsn());
+  if (result->ok()) *result = copy_all_relations(*part.partition.load(), *shrink->next);
   if (result->ok()) *result = shrink->next->want_index(config().index);
   // What was copied from it is the collection's no more than what it has.
   if (result->ok()) *result = part.partition.load()->lost();

@@ -2,6 +2,7 @@
 #include "payload/block_heap.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/epoch.h"
 #include "base/size_class.h"
@@ -18,7 +19,7 @@ Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
   const uint32_t size_class = size_class_of(bytes);
   if (size_class >= kClasses) {
     return Status(Code::kTooLarge,
-                  "a payload index block of " + std::to_string(bytes) + " bytes, more than 1 MiB");
+                  "a block of " + std::to_string(bytes) + " bytes, more than 1 MiB");
   }
   if (const BlockRef block = header_.free[size_class]; block != 0) {
     const auto* const next = view().get<BlockRef>(block, sizeof(BlockRef));
@@ -29,7 +30,7 @@ Result<BlockRef> BlockHeap::allocate(uint64_t bytes) {
   }
   const uint64_t end = header_.end + size_class_bytes(size_class);
   if (end > kArenaBytesMax) {
-    return Status(Code::kResourceExhausted, "the payload index is full: 32 GiB");
+    return Status(Code::kResourceExhausted, "a heap of blocks is full: 32 GiB");
   }
   if (end > arena_->bytes()) {
     const uint64_t step = std::max(kPageBytes, std::min<uint64_t>(arena_->bytes(), 16 << 20));
@@ -68,6 +69,20 @@ void BlockHeap::free(const Retired& what) {
   *edit<BlockRef>(what.block, 0, sizeof(BlockRef)) = header_.free[what.size_class];
   header_.free[what.size_class] = what.block;
   header_.free_bytes += size_class_bytes(what.size_class);
+}
+
+void BlockHeap::erase_free() {
+  for (uint32_t size_class = 0; size_class < kClasses; ++size_class) {
+    const uint64_t bytes = size_class_bytes(size_class);
+    for (BlockRef block = header_.free[size_class]; block != 0;) {
+      const auto* const next = view().get<BlockRef>(block, sizeof(BlockRef));
+      if (next == nullptr) break;  // the scrub reports it
+      const BlockRef following = *next;
+      std::memset(edit<std::byte>(block, sizeof(BlockRef), bytes - sizeof(BlockRef)), 0,
+                  bytes - sizeof(BlockRef));
+      block = following;
+    }
+  }
 }
 
 std::vector<BlockHeap::Retired> BlockHeap::retired() const {

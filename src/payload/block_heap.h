@@ -1,6 +1,7 @@
-// Blocks of the payload index: an allocator over one arena of the index store. Blocks are numbered
-// by 16-byte units, so that a reference takes 31 bits; they come in size classes (16-byte steps to
-// 1 KiB, then four a doubling to 1 MiB). Nobody stores a block's size: its owner can tell it.
+// Blocks of the payload index, and of the links between points: an allocator over one arena. Blocks
+// are numbered by 16-byte units, so that a reference takes 31 bits; they come in size classes
+// (16-byte steps to 1 KiB, then four a doubling to 1 MiB). Nobody stores a block's size: its owner
+// can tell it.
 //
 // One lane allocates, writes and retires. Readers under an EpochGuard follow references through a
 // BlockView; what they may still see is never overwritten: a change is a new block, published by
@@ -84,6 +85,8 @@ class BlockHeap {
   /// Everything retired so far is in no reader's way once today's guards have ended. Also gives
   /// back what is free by now.
   void seal();
+  /// Overwrites what free blocks still hold.
+  void erase_free();
   /// For writing [offset, offset + bytes) of a block.
   template <class T>
   T* edit(BlockRef block, uint64_t offset, uint64_t bytes) {

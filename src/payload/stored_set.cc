@@ -36,7 +36,7 @@ uint64_t list_bytes(uint32_t count) {
 }
 
 Status damaged() {
-  return {Code::kCorruption, "a set of the payload index is damaged"};
+  return {Code::kCorruption, "a set of slots is damaged"};
 }
 
 /// A set's block in place: one of the two is not null, unless it is damaged.
@@ -116,6 +116,32 @@ void StoredSets::read(const BlockView& view, uint32_t word, SlotSet& into) {
     } else {
       const auto* const members = view.get<uint16_t>(entry.block, list_bytes(entry.count));
       if (members != nullptr) into.add_list(entry.chunk, {members, entry.count});
+    }
+  }
+}
+
+void StoredSets::append(const BlockView& view, uint32_t word, std::vector<Slot>& into) {
+  if (word == kEmpty) return;
+  if (is_slot(word)) return into.push_back(word);
+  const SetView set = open_set(view, word);
+  if (!set) return;
+  if (set.slots != nullptr) {
+    into.insert(into.end(), set.slots, set.slots + set.count);
+    return;
+  }
+  for (uint32_t i = 0; i < set.count; ++i) {
+    const Entry entry = Entry::unpack(load_word(set.entries + i));
+    const Slot first = entry.chunk * SlotSet::kChunkSlots;
+    if (!entry.bitmap) {
+      const auto* const members = view.get<uint16_t>(entry.block, list_bytes(entry.count));
+      for (uint32_t j = 0; members != nullptr && j < entry.count; ++j)
+        into.push_back(first + members[j]);
+      continue;
+    }
+    const auto* const words = view.get<uint64_t>(entry.block, kBitmapBytes);
+    for (uint32_t j = 0; words != nullptr && j < SlotSet::kChunkWords; ++j) {
+      for (uint64_t bits = load_word(words + j); bits != 0; bits &= bits - 1)
+        into.push_back(first + j * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
     }
   }
 }

@@ -11,6 +11,7 @@
 // see a change half done; it concerns slots that they cannot see yet, or no more.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "base/slot_set.h"
 #include "base/status.h"
@@ -29,6 +30,8 @@ class StoredSets {
   // ---- any thread, under a guard
   /// Adds the members of the set `word` to `into`. What damage hides is missing: view.damaged().
   static void read(const BlockView& view, uint32_t word, SlotSet& into);
+  /// The same, one after the other: for sets that are read once.
+  static void append(const BlockView& view, uint32_t word, std::vector<Slot>& into);
   static bool contains(const BlockView& view, uint32_t word, Slot slot);
 
   // ---- the lane only: the set's word after the change, the same one where it changed in place

@@ -45,6 +45,9 @@ class StoredSetTest : public ::testing::Test {
     EXPECT_FALSE(view.damaged());
     ASSERT_EQ(read.size(), model_.size());
     EXPECT_TRUE(read == expected);
+    std::vector<Slot> members;
+    StoredSets::append(view, word_, members);
+    EXPECT_EQ(members, std::vector<Slot>(model_.begin(), model_.end()));
   }
 
   std::unique_ptr<PageStore> store_;

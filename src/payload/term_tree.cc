@@ -25,7 +25,7 @@ uint64_t node_bytes(uint32_t count) {
 }
 
 Status damaged() {
-  return {Code::kCorruption, "a node of the payload index is damaged"};
+  return {Code::kCorruption, "a node of a tree of terms is damaged"};
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ bool RateLimit::take(const std::string& collection, uint64_t now_nanos, uint64_t
   if (rate_ == 0) return true;
   const MutexLock lock(mutex_);
   if (buckets_.size() >= kBucketsMax && !buckets_.contains(collection)) {
-    std::erase_if(buckets_, [now_nanos](auto& one) { return one.second.full(now_nanos); });
+    std::erase_if(buckets_, [now_nanos](const auto& one) { return one.second.full(now_nanos); });
   }
   TokenBucket& bucket = buckets_.try_emplace(collection, rate_, burst_, now_nanos).first->second;
   if (bucket.take(now_nanos)) return true;

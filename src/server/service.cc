@@ -90,7 +90,8 @@ bool is_from_here(const HttpRequest& request, const Cors& cors) {
   if (request.origin && cors.headers(*request.origin).empty()) return false;
   if (!request.host) return true;  // no browser leaves it out
   const std::string_view host = request.host->substr(0, request.host->rfind(':'));
-  return host == "localhost" || host.starts_with("127.") || host == "[::1]" ||
+  const bool is_address = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || (is_address && host.starts_with("127.")) || host == "[::1]" ||
          *request.host == "[::1]";
 }
 
@@ -279,9 +280,10 @@ std::shared_ptr<BodySink> Service::handle(HttpRequest request, Reply reply) {
   call.namespace_header = request.namespace_header;
   auto refused = refusal(request, operation, call, headers);
   if (is_audited(operation, refused.has_value())) call.audit = std::make_shared<AuditNote>();
-  Asked asked{
-      operation, started, call.collection, call.principal.user, std::string(request.client_ip),
-      call.audit};
+  const bool is_stranger = refused && call.principal.account.empty();
+  Asked asked{operation,           started,     call.collection,
+              call.principal.user, is_stranger, std::string(request.client_ip),
+              call.audit};
   if (refused) {
     ended(asked, refused->status);
     reply(to_response(*std::move(refused), std::move(headers)));

@@ -221,6 +221,30 @@ class Sdk(ServerTest):
             self.assertEqual((await db.get_point("tenants", "same")).metadata, {"of": None})
         self.run_async(scenario)
 
+    def test_links(self):
+        async def scenario(db):
+            await db.create_collection("linked", 2, DistanceMetric.COSINE)
+            await db.upsert_points("linked", [
+                Point(id=f"p{i}", vector=[1.0, float(i)], metadata={"n": i}) for i in range(5)])
+            for one, other in (("p0", "p1"), ("p1", "p2"), ("p2", "p3")):
+                await db.link_points("linked", one, other)
+            self.assertEqual((await db.get_point("linked", "p1")).relations, ["p0", "p2"])
+            graph = await db.get_subgraph("linked", "p0", depth=2, seed=7, limit=10)
+            self.assertEqual([(n.id, n.metadata) for n in graph.nodes],
+                             [(f"p{i}", {"n": i}) for i in range(3)])
+            self.assertEqual([(e.from_id, e.to_id) for e in graph.edges],
+                             [("p0", "p1"), ("p1", "p2")])
+            await db.delete_points("linked", ["p1"])
+            self.assertFalse((await db.get_point("linked", "p0")).relations)
+            for ids in (("p0", "p1"), ("nobody", "p0")):
+                with self.assertRaises(CollectionNotFoundError):
+                    await db.link_points("linked", *ids)
+            with self.assertRaises(InvalidPayloadError):
+                await db.link_points("linked", "p0", "p0")
+            with self.assertRaises(CollectionNotFoundError):
+                await db.get_subgraph("linked", "nobody")
+        self.run_async(scenario)
+
     def test_keys(self):
         async def scenario(db):
             await db.create_collection("kept", 2, DistanceMetric.COSINE)

@@ -31,6 +31,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (size_t i = 0; ids.ok() && i < ids->size(); ++i)
       encode_id(storage_id(namespace_of_storage_id((*ids)[i]), (*ids)[i]), text);
   }
+  if (op == Op::kLink || op == Op::kUnlink) {
+    const auto links = decode_links(payload);
+    for (size_t i = 0; links.ok() && i < links->size(); ++i)
+      encode_link((*links)[i], text);
+  }
   if (op == Op::kRestore)
     if (const auto restore = decode_restore(payload); restore.ok()) encode_restore(*restore, text);
   if (op == Op::kDropNamespace)

@@ -1,10 +1,12 @@
 // Random operations on a whole database beside an oracle: writes with invalid points among them,
-// namespaces, with files of their own and without, time to live, filters, exact and graph search,
-// checkpoints, restarts of three kinds, dropping and creating collections. 200 000 operations over
-// eight seeds; FERRES_SEED runs another seed, FERRES_OPS another number of operations a seed.
+// namespaces, with files of their own and without, time to live, links between points, filters,
+// exact and graph search, checkpoints, restarts of three kinds, dropping and creating collections.
+// 200 000 operations over eight seeds; FERRES_SEED runs another seed, FERRES_OPS another number of
+// operations a seed.
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -54,6 +56,10 @@ class ModelRun {
     static constexpr Row kRows[] = {
         {300, &ModelRun::upsert},
         {120, &ModelRun::remove_some},
+        {120, &ModelRun::relate},
+        {20, &ModelRun::unrelate},
+        {20, &ModelRun::follow_links},
+        {20, &ModelRun::search_connected},
         {150, &ModelRun::get},
         {80, &ModelRun::list},
         {50, &ModelRun::count},
@@ -246,6 +252,111 @@ class ModelRun {
     accept_lsn(result->lsn);
   }
 
+  PointName draw_end() {
+    PointName end{.id = maker().id(kIds), .ns = maker().name_space()};
+    // A few that have many links, and often within a namespace.
+    if (random_.one_in(3)) end = {.id = "p" + std::to_string(random_.below(4)), .ns = std::nullopt};
+    return end;
+  }
+
+  void relate() {
+    const LinkRequest request{draw_end(), draw_end()};
+    const Oracle::Key from{request.from.ns.value_or(""), request.from.id};
+    const Oracle::Key to{request.to.ns.value_or(""), request.to.id};
+    const auto result = collection()->link(request);
+    if (from == to) {
+      EXPECT_EQ(result.error().code(), Code::kInvalidArgument);
+    } else if (!tracked().oracle.link(from, to, now())) {
+      ASSERT_FALSE(result.ok());
+      EXPECT_EQ(result.error().code(), Code::kNotFound) << result.error().message();
+    } else {
+      ASSERT_TRUE(result.ok()) << result.error().message();
+      EXPECT_TRUE(result->there);
+      accept_lsn(result->lsn);
+    }
+  }
+
+  void unrelate() {
+    PointName from = draw_end();
+    const Oracle::Key key{from.ns.value_or(""), from.id};
+    const std::vector<Oracle::Key> others = tracked().oracle.linked_with(key, now());
+    Oracle::Key to{"", maker().id(kIds)};
+    if (!others.empty() && !random_.one_in(4)) to = others[random_.below(others.size())];
+    if (to == key) return;
+    const auto result = collection()->unlink({from, {.id = to.second, .ns = to.first}});
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    EXPECT_EQ(result->there, tracked().oracle.unlink(key, to, now()));
+    accept_lsn(result->lsn);
+  }
+
+  static Oracle::Key key_of(const PointName& point) { return {point.ns.value_or(""), point.id}; }
+
+  void follow_links() {
+    SubgraphRequest request;
+    request.center = draw_end();
+    request.depth = static_cast<uint32_t>(random_.below(4));
+    request.limit = 2000;
+    const Oracle::Key center = key_of(*request.center);
+    const Oracle& oracle = tracked().oracle;
+    const auto graph = collection()->subgraph(request);
+    if (oracle.find(center.first, center.second, now()) == nullptr) {
+      ASSERT_FALSE(graph.ok());
+      EXPECT_EQ(graph.error().code(), Code::kNotFound);
+      return;
+    }
+    ASSERT_TRUE(graph.ok()) << graph.error().message();
+    const std::vector<Oracle::Key> keys = oracle.within(center, request.depth, now());
+    const std::set<Oracle::Key> wanted(keys.begin(), keys.end());
+    std::set<std::pair<Oracle::Key, Oracle::Key>> links;
+    for (const Oracle::Key& key : wanted)
+      for (const Oracle::Key& other : oracle.linked_with(key, now()))
+        if (wanted.contains(other)) links.insert(std::minmax(key, other));
+    std::set<Oracle::Key> nodes;
+    for (const Point& node : graph->nodes)
+      nodes.insert({node.ns.value_or(""), node.id});
+    EXPECT_EQ(nodes, wanted);
+    EXPECT_EQ(graph->nodes.size(), wanted.size());
+    std::set<std::pair<Oracle::Key, Oracle::Key>> edges;
+    for (const auto& [one, other] : graph->edges) {
+      const Point& from = graph->nodes.at(one);
+      const Point& to = graph->nodes.at(other);
+      edges.insert(std::minmax(Oracle::Key{from.ns.value_or(""), from.id},
+                               Oracle::Key{to.ns.value_or(""), to.id}));
+    }
+    EXPECT_EQ(edges, links);
+    EXPECT_EQ(graph->edges.size(), links.size());
+  }
+
+  void search_connected() {
+    ConnectedRequest request;
+    request.center = draw_end();
+    request.hops = 1 + static_cast<uint32_t>(random_.below(3));
+    request.search.vector = maker().vector();
+    request.search.limit = 1 + static_cast<uint32_t>(random_.below(20));
+    if (random_.one_in(4)) request.search.ns = maker().name_space();
+    const Oracle::Key center = key_of(request.center);
+    const Oracle& oracle = tracked().oracle;
+    const auto found = collection()->search_connected(request);
+    if (oracle.find(center.first, center.second, now()) == nullptr) {
+      ASSERT_FALSE(found.ok());
+      EXPECT_EQ(found.error().code(), Code::kNotFound);
+      return;
+    }
+    ASSERT_TRUE(found.ok()) << found.error().message();
+    std::vector<double> wanted;
+    for (const Oracle::Key& key : oracle.within(center, request.hops, now())) {
+      const OraclePoint* const point = oracle.find(key.first, key.second, now());
+      if (key == center || point->input.vector.empty()) continue;
+      if (request.search.ns && *request.search.ns != key.first) continue;
+      wanted.push_back(oracle.score(request.search.vector, *point));
+    }
+    std::sort(wanted.begin(), wanted.end());
+    if (wanted.size() > request.search.limit) wanted.resize(request.search.limit);
+    ASSERT_EQ(found->hits.size(), wanted.size());
+    for (size_t i = 0; i < wanted.size(); ++i)
+      EXPECT_TRUE(close(wanted[i], found->hits[i].score)) << found->hits[i].score;
+  }
+
   void accept_lsn(Lsn lsn) {
     EXPECT_GT(lsn, tracked().lsn);
     tracked().lsn = lsn;
@@ -265,7 +376,7 @@ class ModelRun {
       return;
     }
     ASSERT_TRUE(found.ok()) << found.error().message();
-    EXPECT_EQ(difference(*wanted, *found), "");
+    EXPECT_EQ(tracked().oracle.difference(*wanted, *found, now()), "");
   }
 
   void list() {
@@ -292,7 +403,7 @@ class ModelRun {
       const OraclePoint* known = tracked().oracle.find(point.ns.value_or(""), point.id, now());
       ASSERT_NE(known, nullptr) << "phantom " << point.id;
       EXPECT_TRUE(condition.holds(known->facts)) << condition.json;
-      EXPECT_EQ(difference(*known, point), "");
+      EXPECT_EQ(tracked().oracle.difference(*known, point, now()), "");
     }
   }
 

@@ -37,6 +37,8 @@ std::string Facts::json() const {
 
 void Oracle::upsert(OraclePoint point) {
   const Key key{point.input.ns.value_or(""), point.input.id};
+  // One whose time is over was gone.
+  if (find(key.first, key.second, point.created_micros) == nullptr) end_links(key);
   points_.insert_or_assign(key, std::move(point));
 }
 
@@ -45,6 +47,7 @@ uint64_t Oracle::remove(const std::string& ns, const std::vector<std::string>& i
   for (const std::string& id : ids) {
     if (find(ns, id, now) == nullptr) continue;
     points_.erase({ns, id});
+    end_links({ns, id});
     ++removed;
   }
   return removed;
@@ -52,6 +55,8 @@ uint64_t Oracle::remove(const std::string& ns, const std::vector<std::string>& i
 
 uint64_t Oracle::drop_namespace(const std::string& ns, uint64_t now) {
   const uint64_t there = visible(now, ns, nullptr).size();
+  for (const auto& [key, point] : points_)
+    if (key.first == ns) end_links(key);
   std::erase_if(points_, [&ns](const auto& entry) { return entry.first.first == ns; });
   return there;
 }
@@ -61,6 +66,75 @@ void Oracle::restore_namespace(const std::string& ns, const Oracle& past, Lsn ls
   for (const auto& [key, point] : past.points_) {
     if (key.first == ns) points_.insert_or_assign(key, point).first->second.version = lsn;
   }
+  for (const auto& [key, others] : past.links_) {
+    if (key.first != ns) continue;
+    for (const Key& other : others)
+      if (other.first == ns) links_[key].insert(other);
+  }
+}
+
+bool Oracle::link(const Key& a, const Key& b, uint64_t now) {
+  if (find(a.first, a.second, now) == nullptr || find(b.first, b.second, now) == nullptr)
+    return false;
+  links_[a].insert(b);
+  links_[b].insert(a);
+  return true;
+}
+
+bool Oracle::unlink(const Key& a, const Key& b, uint64_t now) {
+  if (find(a.first, a.second, now) == nullptr || find(b.first, b.second, now) == nullptr)
+    return false;
+  links_[b].erase(a);
+  return links_[a].erase(b) > 0;
+}
+
+void Oracle::end_links(const Key& key) {
+  const auto found = links_.find(key);
+  if (found == links_.end()) return;
+  for (const Key& other : found->second)
+    links_.at(other).erase(key);
+  links_.erase(found);
+}
+
+std::vector<Oracle::Key> Oracle::linked_with(const Key& key, uint64_t now) const {
+  std::vector<Key> others;
+  const auto found = links_.find(key);
+  if (found == links_.end()) return others;
+  for (const Key& other : found->second)
+    if (find(other.first, other.second, now) != nullptr) others.push_back(other);
+  return others;
+}
+
+std::vector<Oracle::Key> Oracle::within(const Key& center, uint32_t hops, uint64_t now) const {
+  std::vector<Key> found{center};
+  std::set<Key> seen{center};
+  size_t begin = 0;
+  for (uint32_t hop = 0; hop < hops; ++hop) {
+    const size_t end = found.size();
+    for (size_t i = begin; i < end; ++i) {
+      const Key from = found[i];
+      for (const Key& other : linked_with(from, now))
+        if (seen.insert(other).second) found.push_back(other);
+    }
+    begin = end;
+  }
+  return found;
+}
+
+std::string Oracle::difference(const OraclePoint& wanted, const Point& found, uint64_t now) const {
+  if (std::string text = sim::difference(wanted, found); !text.empty()) return text;
+  std::vector<std::string> relations;
+  for (const auto& [ns, id] : linked_with({wanted.input.ns.value_or(""), wanted.input.id}, now))
+    relations.push_back(storage_id({id, ns}));
+  std::sort(relations.begin(), relations.end());
+  if (found.relations == relations) return "";
+  const auto list = [](const std::vector<std::string>& ids) {
+    std::string text;
+    for (const std::string& id : ids)
+      text += "'" + id + "' ";
+    return text;
+  };
+  return "linked with " + list(found.relations) + "instead of " + list(relations);
 }
 
 const OraclePoint* Oracle::find(const std::string& ns, const std::string& id, uint64_t now) const {
@@ -119,7 +193,7 @@ testing::AssertionResult Oracle::equals(Collection& collection, uint64_t now, Da
     if (!seen.insert({ns, point.id}).second) {
       return testing::AssertionFailure() << place(*known) << " is listed twice";
     }
-    if (const std::string text = difference(*known, point); !text.empty()) {
+    if (const std::string text = difference(*known, point, now); !text.empty()) {
       return testing::AssertionFailure() << "listed " << place(*known) << ": " << text;
     }
   }
@@ -129,7 +203,7 @@ testing::AssertionResult Oracle::equals(Collection& collection, uint64_t now, Da
     }
     auto found = collection.get(point->input.id, point->input.ns);
     if (!found.ok()) return refusal(found.error(), damage, place(*point));
-    if (const std::string text = difference(*point, *found); !text.empty()) {
+    if (const std::string text = difference(*point, *found, now); !text.empty()) {
       return testing::AssertionFailure() << place(*point) << ": " << text;
     }
   }

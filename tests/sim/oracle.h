@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,12 +55,23 @@ class Oracle {
   uint64_t remove(const std::string& ns, const std::vector<std::string>& ids, uint64_t now);
   /// Points of a namespace that were there at `now`, and are not any more.
   uint64_t drop_namespace(const std::string& ns, uint64_t now);
-  /// The points of a namespace become what they were, by a write of that LSN.
+  /// Whether they are linked then.
+  bool link(const Key& a, const Key& b, uint64_t now);
+  /// Whether they were.
+  bool unlink(const Key& a, const Key& b, uint64_t now);
+  /// What a point that is there is linked with, of what is there.
+  std::vector<Key> linked_with(const Key& key, uint64_t now) const;
+  /// The points within so many links of one that is there, itself first.
+  std::vector<Key> within(const Key& center, uint32_t hops, uint64_t now) const;
+  /// The points of a namespace become what they were, by a write of that LSN, and the links between
+  /// them.
   void restore_namespace(const std::string& ns, const Oracle& past, Lsn lsn);
   const OraclePoint* find(const std::string& ns, const std::string& id, uint64_t now) const;
   /// Points that are there at `now`, of a namespace if one is given.
   std::vector<const OraclePoint*> visible(uint64_t now, const std::optional<std::string>& ns,
                                           const Condition* condition) const;
+  /// Empty, or how a point that was read differs.
+  std::string difference(const OraclePoint& wanted, const Point& found, uint64_t now) const;
   double score(const std::vector<float>& query, const OraclePoint& point) const;
 
   /// Every point of the collection, and no other, each as it was written.
@@ -70,11 +82,14 @@ class Oracle {
                                             uint64_t now, Damage damage = Damage::kNone) const;
 
  private:
+  void end_links(const Key& key);
+
   Metric metric_;
   std::map<Key, OraclePoint> points_;
+  std::map<Key, std::set<Key>> links_;  // in both directions
 };
 
-/// Empty, or how the two differ.
+/// Empty, or how the two differ but for what they are linked with.
 std::string difference(const OraclePoint& wanted, const Point& found);
 /// Whether a score of 32-bit arithmetic is the one of 64-bit arithmetic.
 bool close(double wanted, float found);

@@ -105,7 +105,23 @@ class History {
         restore_namespace();
         break;
       default:
-        random_.one_in(4) ? remove() : upsert();
+        random_.one_in(4) ? remove() : random_.one_in(4) ? relate() : upsert();
+    }
+  }
+
+  void relate() {
+    Maker maker(random_, kDimension);
+    const LinkRequest request{{.id = maker.id(kIds), .ns = maker.name_space()},
+                              {.id = maker.id(kIds), .ns = maker.name_space()}};
+    const Oracle::Key from{request.from.ns.value_or(""), request.from.id};
+    const Oracle::Key to{request.to.ns.value_or(""), request.to.id};
+    if (from == to) return;
+    if (random_.one_in(5)) {
+      const auto result = collection()->unlink(request);
+      ASSERT_TRUE(result.ok()) << result.error().message();
+      EXPECT_EQ(result->there, oracle_.unlink(from, to, now()));
+    } else {
+      EXPECT_EQ(collection()->link(request).ok(), oracle_.link(from, to, now()));
     }
   }
 

@@ -108,6 +108,8 @@ void Trace::write_some(const std::string& name) {
   auto found = world_.database().find(name);
   ASSERT_TRUE(found.ok()) << found.error().message();
   const std::shared_ptr<Collection> collection = *found;
+  // Before what may remove its points.
+  if (random_.one_in(3)) submit_link(*collection, name);
   const uint64_t count = random_.one_in(3) ? 1 + random_.below(4) : 1;
   for (uint64_t i = 0; i < count; ++i) {
     if (random_.one_in(4)) {
@@ -134,6 +136,30 @@ void Trace::submit_upsert(Collection& collection, const std::string& name) {
     ASSERT_TRUE(result.ok()) << result.error().message();
     acknowledge(name, result->lsn);
   });
+}
+
+void Trace::submit_link(Collection& collection, const std::string& name) {
+  const uint64_t now = world_.clock().unix_micros();
+  const auto points = tracked_[name].oracle.visible(now, std::nullopt, nullptr);
+  if (points.size() < 2) return;
+  const auto draw = [&] {
+    const PointInput& point = points[random_.below(points.size())]->input;
+    return PointName{.id = point.id, .ns = point.ns};
+  };
+  const LinkRequest request{draw(), draw()};
+  WriteOp op;
+  op.micros = now;
+  op.linked = {{request.from.ns.value_or(""), request.from.id},
+               {request.to.ns.value_or(""), request.to.id}};
+  op.unlink = random_.one_in(6);
+  if (op.linked->first == op.linked->second) return;
+  const auto done = [this, name](Result<LinkResult> result) {
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    acknowledge(name, result->lsn);
+  };
+  const bool unlink = op.unlink;
+  tracked_[name].in_flight.push_back(std::move(op));
+  unlink ? collection.unlink(request, done) : collection.link(request, done);
 }
 
 void Trace::submit_delete(Collection& collection, const std::string& name) {
@@ -171,6 +197,10 @@ void Trace::apply(Oracle& oracle, const WriteOp& op, Lsn lsn) {
     oracle = *op.restored;
   } else if (op.alone) {
     oracle.drop_namespace(*op.alone, op.micros);
+  }
+  if (op.linked) {
+    op.unlink ? oracle.unlink(op.linked->first, op.linked->second, op.micros)
+              : oracle.link(op.linked->first, op.linked->second, op.micros);
   }
   for (OraclePoint point : op.points) {
     point.version = lsn;

@@ -19,9 +19,11 @@ namespace ferres::sim {
 
 /// One log record of a collection.
 struct WriteOp {
-  std::vector<OraclePoint> points;  // of an upsert
-  std::vector<std::string> ids;     // of a delete
-  std::string ns;                   // of a delete
+  std::vector<OraclePoint> points;                            // of an upsert
+  std::vector<std::string> ids;                               // of a delete
+  std::string ns;                                             // of a delete
+  std::optional<std::pair<Oracle::Key, Oracle::Key>> linked;  // of a link, or of its end
+  bool unlink = false;
   uint64_t micros = 0;
   std::shared_ptr<const Oracle> restored;  // of a restore: what was there then
   std::optional<std::string> alone;        // of a restore or a drop: the namespace
@@ -62,6 +64,7 @@ class Trace {
   void drop_namespace(const std::string& name);
   void write_some(const std::string& name);
   void submit_upsert(Collection& collection, const std::string& name);
+  void submit_link(Collection& collection, const std::string& name);
   void submit_delete(Collection& collection, const std::string& name);
   void acknowledge(const std::string& name, Lsn lsn);
 

@@ -1,0 +1,46 @@
+// Points that a walk over links came to, in the order in which it found them, by their storage ids.
+// One thread. Private to src/collection.
+#pragma once
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "collection/impl.h"
+#include "collection/operations.h"
+
+namespace ferres {
+
+class CollectionImpl::Reached {
+ public:
+  explicit Reached(size_t max) : max_(max) {}
+  /// False when there is no room for another one.
+  bool add(std::string id) {
+    if (places_.contains(id)) return true;
+    cut_ = ids_.size() == max_;
+    if (cut_) return false;
+    places_.emplace(id, ids_.size());
+    ids_.push_back(std::move(id));
+    return true;
+  }
+  const std::vector<std::string>& ids() const { return ids_; }
+  size_t size() const { return ids_.size(); }
+  /// There are more.
+  bool cut() const { return cut_; }
+  /// The places of those from `begin` on, by the partition that they are in, or may be in.
+  std::map<std::string, std::vector<size_t>> groups(size_t begin, bool isolated) const {
+    std::map<std::string, std::vector<size_t>> groups;
+    for (size_t i = begin; i < ids_.size(); ++i)
+      groups[std::string(isolated ? namespace_of_storage_id(ids_[i]) : "")].push_back(i);
+    return groups;
+  }
+
+ private:
+  const size_t max_;
+  bool cut_ = false;
+  std::vector<std::string> ids_;
+  std::unordered_map<std::string, size_t> places_;
+};
+
+}  // namespace ferres
