@@ -447,7 +447,7 @@ class DamagedFile(AccessCase):
                 self.call("GET", "/collections", key=key, expect=503)
                 self.over(token, 401)
                 for method, path, body in (
-                        ("GET", "/keys", None),
+                        ("GET", "/keys", None), ("GET", "/users", None),
                         ("POST", "/keys", {"name": "new"}), ("DELETE", "/keys/1", None),
                         ("PUT", "/keys/1", {"role": "viewer"}), ("POST", "/keys/1/rotate", None),
                         ("POST", "/users", {"username": "new", "password": "a password"}),
