@@ -359,7 +359,8 @@ TEST_F(AccessTest, AnOpenDoorIsForThisMachineAlone) {
     EXPECT_EQ(status(host, std::nullopt), 200) << host;
   EXPECT_EQ(status(std::nullopt, std::nullopt), 200);
   EXPECT_EQ(status("localhost:8080", "http://localhost:5173"), 200);
-  for (const char* host : {"evil.example", "evil.example:8080", "localhost.evil.example", "127.evil.example", ""})
+  for (const char* host :
+       {"evil.example", "evil.example:8080", "localhost.evil.example", "127.evil.example", ""})
     EXPECT_EQ(status(host, std::nullopt), 403) << host;
   EXPECT_EQ(status("localhost:8080", "http://evil.example"), 403);
 }

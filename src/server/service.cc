@@ -87,7 +87,7 @@ Answer forbidden(std::string message) {
 /// Who needs no credential must not be a page of somewhere else: not one that a browser was made to
 /// take for this machine by its name (DNS rebinding), nor one that sends what needs no preflight.
 bool is_from_here(const HttpRequest& request, const Cors& cors) {
-  if (request.origin && cors.headers(*request.origin).empty()) return false;
+  if (request.origin && !cors.allows(*request.origin)) return false;
   if (!request.host) return true;  // no browser leaves it out
   const std::string_view host = request.host->substr(0, request.host->rfind(':'));
   const bool is_address = host.find_first_not_of("0123456789.") == std::string_view::npos;
