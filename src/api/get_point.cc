@@ -8,7 +8,6 @@ namespace ferres {
 
 Result<Answer> get_point(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const std::optional<std::string> ns, query_namespace(call));
   TRY_ASSIGN(const Point point, collection->get(call.item, ns));
   TRY(check_visible(call, point));

@@ -19,7 +19,6 @@ Result<Answer> list_points(Context& context, Call& call) {
   TRY_ASSIGN(const Scope scope, query_scope(call));
   scope.apply(request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const ListResult result, collection->list(request));
   JsonWriter json;
   json.begin_object().key("points").begin_array();
