@@ -10,12 +10,9 @@ Result<Answer> count_points(Context& context, Call& call) {
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
   ListRequest request;
   request.count_only = true;
-  std::optional<uint64_t> min_lsn;
-  TRY(fields.read("min_lsn", min_lsn));
   TRY_ASSIGN(const Scope scope, read_scope(fields, call));
   scope.apply(request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, min_lsn));
   TRY_ASSIGN(const ListResult result, collection->list(request));
   JsonWriter json;
   json.begin_object().field("count", result.total).end_object();

@@ -5,6 +5,7 @@
 
 #include "api/errors.h"
 #include "api/handlers.h"
+#include "api/requests.h"
 #include "api/scope.h"
 #include "json/writer.h"
 
@@ -36,6 +37,8 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
   // No point can be in it, and the log would keep the name.
   if (std::string reason = invalid_namespace(call.item); !reason.empty())
     return reply(error_answer(Status(Code::kInvalidArgument, std::move(reason))));
+  const Result<bool> async = read_async(call);
+  if (!async.ok()) return reply(error_answer(async.error()));
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   const bool forget = purge != nullptr && *purge == "true";
@@ -50,7 +53,7 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
   details.begin_object().field("namespace", call.item).field("purge", forget).end_object();
   call.detail(details.take());
   context.long_requests.submit(
-      [collection = *std::move(collection), ns = call.item, forget, reply] {
+      [collection = *std::move(collection), ns = call.item, forget, async = *async, reply] {
         if (auto refused = forget ? refusal(*collection, ns) : std::nullopt)
           return reply(*std::move(refused));
         const auto dropped = collection->drop_namespace(ns);
@@ -60,7 +63,8 @@ void delete_namespace(Context& context, Call& call, const Reply& reply) {
             return reply(error_answer(status));
         }
         JsonWriter json;
-        json.begin_object().field("deleted", dropped->deleted).field("lsn", dropped->lsn);
+        json.begin_object().field("deleted", dropped->deleted);
+        write_commit(json, async, dropped->lsn);
         json.field("purged", forget).end_object();
         reply({.body = json.take()});
       });

@@ -199,6 +199,42 @@ TEST_F(ExplainTest, ANamespaceIsAllThereIs) {
   }
 }
 
+TEST_F(ExplainTest, WhatIsHiddenFromTheCallerIsNotAmongTheRefused) {
+  fill("Cosine");
+  principal_.role = Role::kViewer;
+  principal_.limits = std::make_shared<const Limits>(
+      Limits{.namespaces = {},
+             .grants = {{.collection = "docs",
+                         .actions = {Permission::kRead},
+                         .restriction = Restriction{.field = "mod", .values_json = "[3,4]"}}}});
+  const auto told = explain(R"({"vector":[1,0],"limit":5,"filter":{"n":{"$lt":30}}})");
+  ASSERT_EQ(told.size(), 6U);  // p3, p4, p23, p24, p43, p44
+  EXPECT_EQ(told.at("p3").after, 1U);
+  EXPECT_EQ(told.at("p4").before, 2U);
+  EXPECT_EQ(told.at("p43").after, 0U);
+  EXPECT_FALSE(told.contains("p0"));
+}
+
+TEST_F(ExplainTest, AKeyOfSeveralNamespacesSeesThoseAlone) {
+  fill("Cosine");
+  ASSERT_EQ(call("upsert_points", R"({"points":[
+    {"id":"x","namespace":"a","vector":[1,0],"metadata":{"n":1}},
+    {"id":"x","namespace":"b","vector":[1,0.1],"metadata":{"n":1}},
+    {"id":"y","namespace":"b","vector":[0,1],"metadata":{"n":2}},
+    {"id":"z","namespace":"c","vector":[0,1],"metadata":{"n":2}}]})")
+                .status,
+            200);
+  principal_.limits =
+      std::make_shared<const Limits>(Limits{.namespaces = {"a", "b"}, .grants = {}});
+  const Answer answer = call("explain_search", R"({"vector":[1,0],"limit":5,"filter":{"n":1}})");
+  EXPECT_EQ(at(answer, "/candidates_scanned"), "3") << answer.body;
+  EXPECT_EQ(at(answer, "/candidates_after_filter"), "2");
+  EXPECT_EQ(at(answer, "/results/0/namespace"), "\"a\"");
+  EXPECT_EQ(at(answer, "/results/1/namespace"), "\"b\"");
+  EXPECT_EQ(at(answer, "/results/2/id"), "\"y\"");
+  EXPECT_EQ(at(answer, "/results/2/rank_after_filter"), "0");
+}
+
 TEST_F(ExplainTest, TheDeadOnTheWayAreCounted) {
   fill("Cosine");
   const EpochGuard guard;  // so that nobody takes them away

@@ -9,7 +9,6 @@ namespace ferres {
 
 Result<Answer> get_point(Context& context, Call& call) {
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const PointName name, point_name(call, call.item));
   TRY_ASSIGN(const CallSight sight, sight_of(call));
   TRY_ASSIGN(const Point point, collection->get(name.id, name.ns, sight.sight()));

@@ -68,7 +68,6 @@ Result<Answer> get_subgraph(Context& context, Call& call) {
   TRY_ASSIGN(const CallSight sight, sight_of(call));
   request.sight = sight.sight();
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const Subgraph graph, collection->subgraph(request));
   return Answer{.body = graph_json(graph)};
 }

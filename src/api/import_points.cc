@@ -44,12 +44,13 @@ bool is_empty_container(JsonValue value) {
 class Import : public BodySink, public std::enable_shared_from_this<Import> {
  public:
   Import(Context& context, uint64_t task, std::shared_ptr<Collection> collection, const Call& call,
-         Reply reply)
+         bool async, Reply reply)
       : context_(context),
         task_(task),
         collection_(std::move(collection)),
         principal_(call.principal),
         ns_(call.ambient_namespace()),
+        async_(async),
         reply_(std::move(reply)) {}
   ~Import() override {
     if (replied_) return;
@@ -77,6 +78,7 @@ class Import : public BodySink, public std::enable_shared_from_this<Import> {
   const std::shared_ptr<Collection> collection_;
   const Principal principal_;
   const std::optional<std::string> ns_;  // of points that name none
+  const bool async_;
   const Reply reply_;
 
   // the transport's call
@@ -251,6 +253,7 @@ void Import::send_batch() {
     }
     ++waiting_;
   }
+  sent->request.async = async_;
   collection_->upsert(std::move(sent->request),
                       [self = shared_from_this(), sent](Result<UpsertResult> result) {
                         self->batch_done(*sent, std::move(result));
@@ -303,7 +306,9 @@ void Import::finish(const Status& status) {
     if (!failed.id.empty()) json.field("id", std::string_view(failed.id));
     json.field("reason", std::string_view(failed.reason)).end_object();
   }
-  json.end_array().field("failed_total", failed_total_).field("lsn", lsn_).end_object();
+  json.end_array().field("failed_total", failed_total_);
+  write_commit(json, async_, lsn_);
+  json.end_object();
   answer.body = json.take();
   reply_(std::move(answer));
 }
@@ -313,11 +318,13 @@ void Import::finish(const Status& status) {
 void import_points(Context& context, Call& call, const Reply& reply) {
   if (const Status status = check_unrestricted(call); !status.ok())
     return reply(error_answer(status));
+  const Result<bool> async = read_async(call);
+  if (!async.ok()) return reply(error_answer(async.error()));
   auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
   const Result<uint64_t> task = context.tasks.begin("import", call.collection, kImportsMax);
   if (!task.ok()) return reply(error_answer(task.error()));
-  call.sink = std::make_shared<Import>(context, *task, *std::move(collection), call, reply);
+  call.sink = std::make_shared<Import>(context, *task, *std::move(collection), call, *async, reply);
 }
 
 }  // namespace ferres

@@ -22,7 +22,6 @@ Result<Answer> list_points(Context& context, Call& call) {
   TRY_ASSIGN(const CallSight sight, sight_of(call));
   request.sight = sight.sight();
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, call));
   TRY_ASSIGN(const ListResult result, collection->list(request));
   JsonWriter json;
   json.begin_object().key("points").begin_array();

@@ -39,6 +39,7 @@ TEST_F(NamespacesTest, OneIsDroppedAndRestoredAlone) {
   const Answer dropped = call("delete_namespace", "", "a");
   ASSERT_EQ(dropped.status, 200) << dropped.body;
   EXPECT_EQ(at(dropped, "/deleted"), "1");
+  EXPECT_EQ(at(dropped, "/durability"), "\"sync\"");
   EXPECT_EQ(at(dropped, "/lsn"), "3");
   EXPECT_EQ(at(dropped, "/purged"), "false");
   EXPECT_EQ(listed(), R"([{"namespace":"b","points":1}])");
@@ -95,6 +96,13 @@ TEST_F(NamespacesTest, OfADroppedCollectionComeBackUnderAnotherName) {
             200);
   collection_ = "docs-a";
   EXPECT_EQ(listed(), R"([{"namespace":"a","points":1}])");
+}
+
+TEST_F(NamespacesTest, ADropTellsItsDurability) {
+  create();
+  EXPECT_EQ(at(call("delete_namespace", "", "a", {{"durability", "async"}}), "/durability"),
+            "\"async\"");
+  EXPECT_EQ(call("delete_namespace", "", "a", {{"durability", "fast"}}).status, 400);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "api/errors.h"
 #include "api/handlers.h"
+#include "api/min_lsn.h"
 
 namespace ferres {
 namespace {
@@ -14,6 +15,12 @@ template <Result<Answer> (*kRun)(Context&, Call&)>
 void at_once(Context& context, Call& call, const Reply& reply) {
   Result<Answer> answer = kRun(context, call);
   reply(answer.ok() ? *std::move(answer) : error_answer(answer.error()));
+}
+
+/// A read that min_lsn may hold back.
+template <Handler kRun>
+void seeing(Context& context, Call& call, const Reply& reply) {
+  when_applied(context, call, reply, kRun);
 }
 
 using P = Permission;
@@ -91,9 +98,9 @@ constexpr std::array kOperations = {
     Operation{"delete_collection", V::kDelete, COLLECTION, P::kDelete, R::kAll, kWrites, kNone,
               at_once<delete_collection>},
     Operation{"collection_stats", V::kGet, COLLECTION "/stats", P::kRead, R::kAll, kReads, kNone,
-              at_once<get_collection_stats>},
+              seeing<at_once<get_collection_stats>>},
     Operation{"collection_tiers", V::kGet, COLLECTION "/tiers", P::kRead, R::kAll, kReads, kNone,
-              at_once<get_collection_tiers>},
+              seeing<at_once<get_collection_tiers>>},
     Operation{"start_reindex", V::kPost, COLLECTION "/reindex", P::kWrite, R::kAll, kWrites, kNone,
               at_once<start_reindex>},
     Operation{"list_reindex_jobs", V::kGet, COLLECTION "/reindex", P::kRead, R::kAll, kReads, kNone,
@@ -107,33 +114,33 @@ constexpr std::array kOperations = {
     Operation{"delete_points", V::kPost, COLLECTION "/points/delete", P::kWrite, R::kScoped,
               kWrites, kJson, delete_points},
     Operation{"list_points", V::kGet, COLLECTION "/points", P::kRead, R::kScoped, kReads, kNone,
-              at_once<list_points>},
+              seeing<at_once<list_points>>},
     Operation{"count_points", V::kPost, COLLECTION "/points/count", P::kRead, R::kScoped, kReads,
-              kJson, at_once<count_points>},
+              kJson, seeing<at_once<count_points>>},
     Operation{"link_points", V::kPost, COLLECTION "/points/link", P::kWrite, R::kScoped, kWrites,
               kJson, link_points},
     Operation{"unlink_points", V::kDelete, COLLECTION "/points/link", P::kWrite, R::kScoped,
               kWrites, kJson, unlink_points},
     Operation{"subgraph", V::kGet, COLLECTION "/graph/subgraph", P::kRead, R::kScoped, kReads,
-              kNone, at_once<get_subgraph>},
+              kNone, seeing<at_once<get_subgraph>>},
     Operation{"search_connected", V::kPost, COLLECTION "/search/connected", P::kRead, R::kScoped,
-              kReads, kJson, at_once<search_connected>},
+              kReads, kJson, seeing<at_once<search_connected>>},
     Operation{"get_point", V::kGet, COLLECTION "/points/*id", P::kRead, R::kScoped, kReads, kNone,
-              at_once<get_point>},
+              seeing<at_once<get_point>>},
     Operation{"list_namespaces", V::kGet, COLLECTION "/namespaces", P::kRead, R::kScoped, kReads,
-              kNone, list_namespaces},
+              kNone, seeing<list_namespaces>},
     Operation{"snapshot_namespace", V::kPost, COLLECTION "/namespaces/:ns/snapshot", P::kWrite,
               R::kScoped, kWrites, kNone, snapshot_namespace},
     Operation{"delete_namespace", V::kDelete, COLLECTION "/namespaces/*ns", P::kDelete, R::kScoped,
               kWrites, kNone, delete_namespace},
     Operation{"export_points", V::kPost, COLLECTION "/export", P::kRead, R::kScoped, kReads, kJson,
-              export_points},
+              seeing<export_points>},
     Operation{"import_points", V::kPost, COLLECTION "/import", P::kWrite, R::kScoped, kWrites,
               kLines, import_points},
     Operation{"search", V::kPost, COLLECTION "/search", P::kRead, R::kScoped, kReads, kJson,
-              at_once<search_points>},
+              seeing<at_once<search_points>>},
     Operation{"explain_search", V::kPost, COLLECTION "/search/explain", P::kRead, R::kScoped,
-              kReads, kJson, at_once<explain_search>},
+              kReads, kJson, seeing<at_once<explain_search>>},
     Operation{"estimate_search", V::kPost, COLLECTION "/search/estimate", P::kRead, R::kScoped,
               kReads, kJson, at_once<estimate_search_cost>},
 };

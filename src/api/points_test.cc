@@ -250,8 +250,9 @@ TEST_F(PointsTest, CountFollowsFilterAndNamespace) {
   EXPECT_EQ(call("count_points", "{}").body, R"({"count":3})");
   EXPECT_EQ(call("count_points", R"({"filter":{"n":1}})").body, R"({"count":2})");
   EXPECT_EQ(call("count_points", R"({"filter":{"n":1},"namespace":"t"})").body, R"({"count":1})");
-  expect_refused("count_points", {{R"({"filter":7})", 400, "invalid_payload", "filter"},
-                                  {R"({"min_lsn":9})", 412, "precondition_failed", "min_lsn"}});
+  expect_refused("count_points",
+                 {{R"({"filter":7})", 400, "invalid_payload", "filter"},
+                  {R"({"min_lsn":9,"timeout_ms":0})", 412, "precondition_failed", "min_lsn"}});
 }
 
 }  // namespace

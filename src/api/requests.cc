@@ -21,16 +21,22 @@ Status refuse_named_vectors(const JsonFields& fields) {
                 fields.path("vectors") + ": named vectors are not supported yet");
 }
 
+Result<bool> is_async(const std::string& durability, Code otherwise) {
+  if (durability == "sync" || durability == "async") return durability == "async";
+  return Status(otherwise, "durability must be 'sync' or 'async', not '" + durability + "'");
+}
+
 }  // namespace
 
 Result<bool> read_async(const JsonFields& fields) {
   std::string durability = "sync";
   TRY(fields.read("durability", durability));
-  if (durability != "sync" && durability != "async") {
-    return Status(Code::kUnprocessable,
-                  "durability must be 'sync' or 'async', not '" + durability + "'");
-  }
-  return durability == "async";
+  return is_async(durability, Code::kUnprocessable);
+}
+
+Result<bool> read_async(const Call& call) {
+  const std::string* const durability = call.parameter("durability");
+  return durability == nullptr ? false : is_async(*durability, Code::kInvalidArgument);
 }
 
 Status read_query_vector(JsonValue value, std::vector<float>& vector) {
@@ -108,21 +114,6 @@ Status read_point(const JsonFields& fields, size_t index, PointInput& point, std
     }
   }
   return {};
-}
-
-Status check_min_lsn(Collection& collection, std::optional<uint64_t> min_lsn) {
-  if (!min_lsn) return {};
-  const Lsn lsn = collection.stats().lsn;
-  if (lsn >= *min_lsn) return {};
-  return Status(Code::kPrecondition, "min_lsn " + std::to_string(*min_lsn) +
-                                         " is not applied yet: the collection is at LSN " +
-                                         std::to_string(lsn));
-}
-
-Status check_min_lsn(Collection& collection, const Call& call) {
-  if (call.parameter("min_lsn") == nullptr) return {};
-  TRY_ASSIGN(const uint64_t min_lsn, query_number(call, "min_lsn", 0));
-  return check_min_lsn(collection, std::optional(min_lsn));
 }
 
 void write_commit(JsonWriter& json, bool async, Lsn lsn) {

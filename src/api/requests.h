@@ -25,17 +25,14 @@ Status read_vector_field(const JsonFields& fields);
 Result<uint32_t> read_limit(const JsonFields& fields);
 /// "ef_search" of a search, checked; 0 when absent.
 Result<uint32_t> read_ef_search(const JsonFields& fields);
+/// The same from the query parameter.
+Result<bool> read_async(const Call& call);
 /// A query parameter that is a whole number; kInvalidArgument otherwise.
 Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t fallback);
 
 /// One point of an upsert. An error is about the request's shape; `reason` is set when the point
 /// fails alone.
 Status read_point(const JsonFields& fields, size_t index, PointInput& point, std::string& reason);
-
-/// 412 when the collection has not yet applied the LSN that the reader asks for.
-Status check_min_lsn(Collection& collection, std::optional<uint64_t> min_lsn);
-/// The same from the query parameter min_lsn.
-Status check_min_lsn(Collection& collection, const Call& call);
 
 /// "durability" and "lsn" of a write's answer.
 void write_commit(JsonWriter& json, bool async, Lsn lsn);

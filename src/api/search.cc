@@ -15,8 +15,10 @@ namespace ferres {
 namespace {
 
 // Named by the contract, not built yet: refused rather than passed over.
-constexpr std::array<std::string_view, 5> kNotYet = {"group_by", "query_text", "mmr", "timeout_ms",
+constexpr std::array<std::string_view, 4> kNotYet = {"group_by", "query_text", "mmr",
                                                      "with_vectors"};
+constexpr uint64_t kNanosPerMs = 1'000'000;
+constexpr uint64_t kTimeoutMsMax = 86'400'000;
 
 struct SearchCall {
   SearchRequest request;
@@ -24,8 +26,8 @@ struct SearchCall {
   bool by_id = false;
   uint64_t offset = 0;
   std::optional<double> score_threshold;
-  std::optional<uint64_t> min_lsn;
   std::optional<uint64_t> budget_ms;
+  uint64_t timeout_ms = 0;                                  // 0: none
   std::optional<std::vector<std::string>> metadata_fields;  // with_metadata as a list
 };
 
@@ -81,8 +83,8 @@ Status read_options(const JsonFields& fields, SearchCall& search) {
   TRY(fields.read("exact", search.request.exact));
   TRY(fields.read("with_vector", search.request.with_vector));
   TRY(fields.read("score_threshold", search.score_threshold));
-  TRY(fields.read("min_lsn", search.min_lsn));
   TRY(fields.read("budget_ms", search.budget_ms));
+  TRY(fields.read("timeout_ms", search.timeout_ms));
   return read_with_metadata(fields, search);
 }
 
@@ -165,7 +167,6 @@ Result<Answer> search_points(Context& context, Call& call) {
   TRY_ASSIGN(SearchCall search, read_search(call));
   search.scope.apply(search.request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, search.min_lsn));
   if (search.by_id) TRY(check_visible(call, *collection, *search.request.id, search.request.ns));
   SearchShape shape = shape_of(*collection, search.request);
   QueryStats& stats = context.query_stats;
@@ -175,6 +176,9 @@ Result<Answer> search_points(Context& context, Call& call) {
         told, stats.cost_ratio(call.collection, kind_of(shape)), stats.latency(call.collection));
     if (estimate.estimated_ms > static_cast<double>(*search.budget_ms))
       return over_budget(estimate, *search.budget_ms);
+  }
+  if (search.timeout_ms != 0) {
+    search.request.until_nanos = started + std::min(search.timeout_ms, kTimeoutMsMax) * kNanosPerMs;
   }
   TRY_ASSIGN(const SearchResult result, collection->search(search.request));
   const uint64_t nanos = context.clock.monotonic_nanos() - started;

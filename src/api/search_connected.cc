@@ -13,7 +13,6 @@ struct ConnectedCall {
   ConnectedRequest request;
   Scope scope;
   CallSight sight;
-  std::optional<uint64_t> min_lsn;
 };
 
 Result<PointName> read_center(const JsonFields& fields, const Call& call, const Scope& scope) {
@@ -35,7 +34,6 @@ Result<ConnectedCall> read_connected(Call& call) {
   uint64_t hops = 1;
   TRY(fields.require("limit", limit));
   TRY(fields.read("hops", hops));
-  TRY(fields.read("min_lsn", result.min_lsn));
   // What is beyond 32 bits is beyond the limits, too.
   result.request.search.limit = static_cast<uint32_t>(std::min<uint64_t>(limit, ~uint32_t{0}));
   result.request.hops = static_cast<uint32_t>(std::min<uint64_t>(hops, ~uint32_t{0}));
@@ -70,7 +68,6 @@ Result<Answer> search_connected(Context& context, Call& call) {
   connected.scope.apply(connected.request.search);
   connected.request.sight = connected.sight.sight();
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  TRY(check_min_lsn(*collection, connected.min_lsn));
   TRY_ASSIGN(const SearchResult result, collection->search_connected(connected.request));
   const uint64_t nanos = context.clock.monotonic_nanos() - started;
   return Answer{.body = result_json(result, nanos)};

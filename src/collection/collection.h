@@ -195,6 +195,7 @@ struct SearchRequest {
   bool with_vector = false;
   bool with_metadata = true;
   SearchTrace* trace = nullptr;  // added to, where there is one
+  uint64_t until_nanos = 0;      // of the monotonic clock: later it ends with kDeadline; 0: never
 };
 
 /// What a search has before it.
@@ -414,6 +415,8 @@ class Collection {
   /// over by now are left out.
   virtual Result<std::unique_ptr<PointStream>> stream(StreamRequest request) = 0;
   virtual CollectionStats stats() = 0;
+  /// The newest that reads see; 0 of one that is unavailable.
+  virtual Lsn lsn() const = 0;
   /// Why everything is refused, since damage was met or a disk failed; ok when it is not.
   virtual Status failure() const = 0;
   /// Looks at every slot.

@@ -100,6 +100,7 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
   Result<SearchResult> search_connected(const ConnectedRequest& request) override;
   Result<std::unique_ptr<PointStream>> stream(StreamRequest request) override;
   CollectionStats stats() override;
+  Lsn lsn() const override;
   Result<TierStats> tiers() override;
   Status checkpoint() override;
   Status link_all() override;

@@ -18,6 +18,12 @@ std::string_view namespace_of(const std::optional<std::string>& ns, const Predic
   return own.empty() && filter != nullptr ? namespace_of(filter->namespace_name()) : own;
 }
 
+namespace {
+
+constexpr uint64_t kAskedBetweenLooks = 256;  // at the clock
+
+}  // namespace
+
 ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micros,
                        std::string_view ns, const Predicate* predicate)
     : partition_(partition),
@@ -34,7 +40,16 @@ ReadFilter::ReadFilter(const Partition& partition, Lsn pinned, uint64_t now_micr
   verified_ = !answer_->matches.unsure.empty();
 }
 
+bool ReadFilter::is_late() const {
+  if (asked_++ % kAskedBetweenLooks == 0 && damage_.ok() &&
+      clock_->monotonic_nanos() >= until_nanos_) {
+    damage_ = Status(Code::kDeadline, "the search took longer than its timeout_ms");
+  }
+  return !damage_.ok();
+}
+
 bool ReadFilter::admits(Slot slot) const {
+  if (clock_ != nullptr && is_late()) return false;
   if (slot == excluded_) return false;
   if (!view_.visible(slot, pinned_)) {
     if (slot < view_.count() && view_.used(slot)) ++invisible_;
@@ -191,6 +206,12 @@ SearchScope CollectionImpl::search_scope(const SearchRequest& request) const {
       add_named(ns);
   }
   return scope;
+}
+
+Lsn CollectionImpl::lsn() const {
+  if (!failure().ok()) return 0;
+  const EpochGuard guard;
+  return in_force_.load(std::memory_order_acquire)->visible_lsn();
 }
 
 CollectionStats CollectionImpl::stats() {

@@ -35,6 +35,11 @@ class ReadFilter : public SlotFilter {
   }
   /// Never answers this slot (the point whose vector is the query).
   void exclude(Slot slot) { excluded_ = slot; }
+  /// Refuses everything from that time of the monotonic clock on, and damage() says why.
+  void give_up_at(const Clock& clock, uint64_t nanos) {
+    clock_ = &clock;
+    until_nanos_ = nanos;
+  }
   /// Answers only slots that have a vector.
   void require_vector() { needs_vector_ = true; }
   /// Damage met while asking: the answer must not be given.
@@ -46,6 +51,8 @@ class ReadFilter : public SlotFilter {
   Lsn pinned() const { return pinned_; }
 
  private:
+  bool is_late() const;
+
   const Partition& partition_;
   SlotTable::View view_;
   Lsn pinned_;
@@ -58,6 +65,9 @@ class ReadFilter : public SlotFilter {
   bool verified_ = false;  // some candidates are unsure
   Slot excluded_ = kNoSlot;
   bool needs_vector_ = false;
+  const Clock* clock_ = nullptr;  // null: there is time
+  uint64_t until_nanos_ = 0;
+  mutable uint64_t asked_ = 0;
   mutable uint64_t invisible_ = 0;
   mutable Status damage_;
 };

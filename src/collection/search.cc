@@ -220,6 +220,7 @@ Status CollectionImpl::search_in(const Looked& at, const SearchRequest& request,
     filter.exclude(itself.value_or(kNoSlot));
   }
   filter.require_vector();
+  if (request.until_nanos != 0) filter.give_up_at(*env_.clock, request.until_nanos);
 
   std::vector<Hit> hits;
   const uint32_t ef = ef_of(partition, request, query);

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <toml++/toml.h>
 
+#include "base/logging.h"
 #include "server/commands.h"
 
 namespace ferres {
@@ -234,8 +235,28 @@ Status read_file_settings(FileSystem& files, const std::string& path, Invocation
   return {};
 }
 
+/// The original's variable: "info", or "warn,ferres=debug", of which the level for everything
+/// counts.
+void read_rust_log(const std::map<std::string, std::string>& environment, Invocation& invocation) {
+  const auto found = environment.find("RUST_LOG");
+  if (found == environment.end()) return;
+  std::string_view rest = found->second;
+  while (!rest.empty()) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    if (part.empty() || part.find('=') != std::string_view::npos) continue;
+    if (!parse_log_level(part).ok()) {
+      invocation.warnings.push_back("RUST_LOG: '" + std::string(part) +
+                                    "' is no level, has no effect");
+      continue;
+    }
+    invocation.settings.log_level = part;
+  }
+}
+
 Status read_environment(const std::map<std::string, std::string>& environment,
                         Invocation& invocation) {
+  read_rust_log(environment, invocation);  // any other name wins
   for (const Setting& setting : kSettings) {
     for (const std::string& name : {std::string(setting.contract_env), setting.env()}) {
       const auto found = environment.find(name);

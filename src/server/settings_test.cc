@@ -73,6 +73,17 @@ TEST_F(SettingsTest, DotenvIsBelowTheEnvironment) {
   EXPECT_EQ(read({}, {{"PORT", "6"}})->settings.port, 6u);
 }
 
+TEST_F(SettingsTest, RustLogIsTheWeakestNameOfTheLogLevel) {
+  EXPECT_EQ(read({}, {{"RUST_LOG", "debug"}})->settings.log_level, "debug");
+  EXPECT_EQ(read({}, {{"RUST_LOG", "ferres=trace,warn,hyper=off"}})->settings.log_level, "warn");
+  EXPECT_EQ(read({}, {{"RUST_LOG", "ferres=trace"}})->settings.log_level, "info");
+  EXPECT_EQ(read({}, {{"RUST_LOG", "debug"}, {"LOG_LEVEL", "error"}})->settings.log_level, "error");
+  const auto wrong = read({}, {{"RUST_LOG", "loud"}});
+  EXPECT_EQ(wrong->settings.log_level, "info");
+  ASSERT_EQ(wrong->warnings.size(), 1u);
+  EXPECT_NE(wrong->warnings[0].find("RUST_LOG: 'loud'"), std::string::npos);
+}
+
 TEST_F(SettingsTest, EverySettingIsReadFromEachOfItsNames) {
   for (const Setting& setting : settings_table()) {
     const auto* number = std::get_if<uint64_t Settings::*>(&setting.member);
