@@ -30,6 +30,10 @@ Result<LinkCall> read_link(Context& context, Call& call) {
   TRY_ASSIGN(result.request.from, read_point_name(fields, call, "from"));
   TRY_ASSIGN(result.request.to, read_point_name(fields, call, "to"));
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
+  JsonWriter details;
+  details.begin_object().field("from", storage_id(result.request.from));
+  details.field("to", storage_id(result.request.to)).end_object();
+  call.detail(details.take());
   // What is hidden from the caller is not there.
   for (const PointName* const end : {&result.request.from, &result.request.to}) {
     const Status visible = check_visible(call, *result.collection, end->id, end->ns);

@@ -62,6 +62,7 @@ Status CollectionImpl::reach_from(const PointName& center, uint32_t hops, const 
   for (uint32_t hop = 0; hop < hops && begin < reached.size() && !reached.cut(); ++hop) {
     const size_t end = reached.size();
     TRY(reach_next(reached, begin, sight));
+    reached.sort(end);
     begin = end;
   }
   return {};
@@ -96,9 +97,10 @@ void CollectionImpl::add_edges(const LinkReader& reader, const Reached& reached,
   std::unordered_map<Relations::Node, size_t> places;
   for (const auto& [place, slot] : own)
     if (const auto node = reader.links().node_of(slot); node != 0) places.emplace(node, place);
-  for (size_t i = 0; i < reached.size(); ++i)
+  for (size_t i = 0; i < reached.size(); ++i) {
     if (const auto node = reader.links().node_of(std::string_view(reached.ids()[i])); node != 0)
       places.emplace(node, i);
+  }
   for (const auto& [place, slot] : own) {
     const auto node = reader.links().node_of(slot);
     if (node == 0) continue;
@@ -146,12 +148,13 @@ Result<Subgraph> CollectionImpl::subgraph(const SubgraphRequest& request) {
     TRY(reach_from(*request.center, request.depth, request.sight, reached));
   } else {
     TRY(reach_all(request, reached));
+    reached.sort(0);
   }
   Pieces pieces;
   TRY(add_pieces(reached, request.sight, pieces));
   std::vector<Point> points(pieces.points.size());
   for (size_t i = 0; i < points.size(); ++i)
-    if (pieces.points[i]) points[i] = *std::move(pieces.points[i]);
+    if (auto& point = pieces.points[i]; point) points[i] = *std::move(point);
   TRY(finish_relations(points, pieces.links, request.sight));
   Subgraph graph;
   graph.cut = reached.cut() || pieces.cut;

@@ -1,6 +1,8 @@
 // How links between points change with the log's records. A link is there while both its points
 // are: it ends with either, also when that one's time is over, and survives updates. Of two
 // partitions each has its half.
+#include <unordered_map>
+
 #include "collection/partition.h"
 
 namespace ferres {
@@ -79,7 +81,7 @@ Status Partition::copy_relations(const Partition& from, std::span<const Slot> sl
   if (from.relations().empty()) return {};
   const Relations::View links(from.relations());
   const SlotTable::View view = from.slots().view();
-  std::vector<Slot> copies(view.count(), kNoSlot);
+  std::unordered_map<Slot, Slot> copies;
   const auto id_of = [&](Slot slot) -> Result<std::string> {
     TRY_ASSIGN(const Record record, from.heap().read(view.record(slot)));
     return storage_id(record.ns, record.id);
@@ -89,16 +91,17 @@ Status Partition::copy_relations(const Partition& from, std::span<const Slot> sl
     if (!is_linked(slot)) continue;
     TRY_ASSIGN(const std::string id, id_of(slot));
     TRY_ASSIGN(const std::optional<Slot> copy, find_living(id, hash_of(id)));
-    copies[slot] = copy.value_or(kNoSlot);
+    if (copy) copies.emplace(slot, *copy);
   }
   for (const Slot slot : slots) {
-    if (!is_linked(slot) || copies[slot] == kNoSlot) continue;
+    const auto own = copies.find(slot);
+    if (own == copies.end()) continue;
     const Relations::Node node = links.node_of(slot);
     for (const Relations::Node other : links.neighbours(node)) {
       const Slot end = links.slot_of(other);
-      if (end != kNoSlot && end < copies.size() && copies[end] != kNoSlot) {
+      if (const auto copy = copies.find(end); copy != copies.end()) {
         if (other < node) continue;  // done from there
-        TRY_ASSIGN([[maybe_unused]] const bool made, relations_->link(copies[slot], copies[end]));
+        TRY_ASSIGN([[maybe_unused]] const bool made, relations_->link(own->second, copy->second));
         continue;
       }
       if (!elsewhere) continue;
@@ -106,7 +109,7 @@ Status Partition::copy_relations(const Partition& from, std::span<const Slot> sl
           const std::string id,
           end == kNoSlot ? Result<std::string>(std::string(links.elsewhere(other))) : id_of(end));
       if (!is_elsewhere(id)) continue;
-      TRY_ASSIGN([[maybe_unused]] const bool made, relations_->link(copies[slot], id));
+      TRY_ASSIGN([[maybe_unused]] const bool made, relations_->link(own->second, id));
     }
   }
   return links.damage();

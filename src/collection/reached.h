@@ -1,9 +1,10 @@
 // Points that a walk over links came to, in the order in which it found them, by their storage ids.
 // One thread. Private to src/collection.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <string>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -17,13 +18,15 @@ class CollectionImpl::Reached {
   explicit Reached(size_t max) : max_(max) {}
   /// False when there is no room for another one.
   bool add(std::string id) {
-    if (places_.contains(id)) return true;
+    if (known_.contains(id)) return true;
     cut_ = ids_.size() == max_;
     if (cut_) return false;
-    places_.emplace(id, ids_.size());
+    known_.insert(id);
     ids_.push_back(std::move(id));
     return true;
   }
+  /// Orders those from `begin` on by their ids: partitions tell them in orders of their own.
+  void sort(size_t begin) { std::sort(ids_.begin() + static_cast<ptrdiff_t>(begin), ids_.end()); }
   const std::vector<std::string>& ids() const { return ids_; }
   size_t size() const { return ids_.size(); }
   /// There are more.
@@ -40,7 +43,7 @@ class CollectionImpl::Reached {
   const size_t max_;
   bool cut_ = false;
   std::vector<std::string> ids_;
-  std::unordered_map<std::string, size_t> places_;
+  std::unordered_set<std::string> known_;
 };
 
 }  // namespace ferres
