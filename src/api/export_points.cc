@@ -33,9 +33,13 @@ void write_line(JsonWriter& json, const Point& point, bool with_vector) {
 
 class ExportSource : public BodySource {
  public:
-  ExportSource(Context& context, uint64_t task, std::unique_ptr<PointStream> stream,
-               bool with_vector)
-      : context_(context), task_(task), stream_(std::move(stream)), with_vector_(with_vector) {}
+  ExportSource(Context& context, uint64_t task, Principal principal,
+               std::unique_ptr<PointStream> stream, bool with_vector)
+      : context_(context),
+        task_(task),
+        principal_(std::move(principal)),
+        stream_(std::move(stream)),
+        with_vector_(with_vector) {}
   ~ExportSource() override { context_.tasks.end(task_, ended_); }
   ExportSource(const ExportSource&) = delete;
   ExportSource& operator=(const ExportSource&) = delete;
@@ -55,6 +59,7 @@ class ExportSource : public BodySource {
     if (context_.stopping)
       return Status(Code::kUnavailable, "the server is stopping: the export is not whole");
     TRY(context_.tasks.progress(task_, stream_->points_done(), stream_->points_total()));
+    TRY(context_.accounts.check_still(principal_));
     if (!more_) return std::optional<std::string>();
     std::string piece;
     JsonWriter json;
@@ -70,6 +75,7 @@ class ExportSource : public BodySource {
 
   Context& context_;
   const uint64_t task_;
+  const Principal principal_;
   const std::unique_ptr<PointStream> stream_;
   const bool with_vector_;
   bool more_ = true;
@@ -103,18 +109,18 @@ void export_points(Context& context, Call& call, const Reply& reply) {
   if (!task.ok()) return reply(error_answer(task.error()));
   // The checkpoint that the stream begins with takes its time.
   const auto shared = std::make_shared<ExportCall>(*std::move(read));
-  context.long_requests.submit([&context, shared, task = *task, reply] {
+  context.long_requests.submit([&context, shared, task = *task, who = call.principal, reply] {
     const bool with_vector = shared->stream.with_vector;
     auto stream = shared->collection->stream(std::move(shared->stream));
     if (!stream.ok()) {
       context.tasks.end(task, stream.error());
       return reply(error_answer(stream.error()));
     }
-    reply(Answer{
-        .status = 200,
-        .body = {},
-        .content_type = "application/x-ndjson",
-        .source = std::make_shared<ExportSource>(context, task, *std::move(stream), with_vector)});
+    reply(Answer{.status = 200,
+                 .body = {},
+                 .content_type = "application/x-ndjson",
+                 .source = std::make_shared<ExportSource>(context, task, who, *std::move(stream),
+                                                          with_vector)});
   });
 }
 

@@ -106,6 +106,7 @@ class Import : public BodySink, public std::enable_shared_from_this<Import> {
 
 void Import::write(std::string bytes, std::function<void()> more) {
   Status status = context_.tasks.progress(task_, line_, 0);
+  if (status.ok()) status = context_.accounts.check_still(principal_);
   if (context_.stopping) status = {Code::kUnavailable, "the server is stopping"};
   {
     const MutexLock lock(mutex_);

@@ -33,6 +33,43 @@ TEST_F(PointsTest, UpsertListsBadPointsAndWritesTheRest) {
             R"("created_at":1700000000,"version":1})");
 }
 
+TEST_F(PointsTest, ConditionsAreAskedOfThePointsThatAreThere) {
+  const auto upsert = [&](const std::string& points, const std::string& more = "") {
+    return call("upsert_points", R"({"points":[)" + points + "]" + more + "}");
+  };
+  ASSERT_EQ(at(upsert(R"({"id":"a","vector":[1,2]})"), "/lsn"), "1");
+  const auto reason = [&](const Answer& answer) {
+    EXPECT_EQ(at(answer, "/upserted"), "0") << answer.body;
+    return at(answer, "/failed/0/reason");
+  };
+  EXPECT_EQ(reason(upsert(R"({"id":"a","vector":[1,3],"if_version":7})")),
+            R"("version conflict: the point is of version 1, not 7")");
+  EXPECT_EQ(reason(upsert(R"({"id":"b","vector":[1,3],"if_version":1})")),
+            R"("version conflict: the point is not there")");
+  EXPECT_EQ(reason(upsert(R"({"id":"a","vector":[1,3],"if_absent":true})")),
+            R"("the point is there already, of version 1")");
+  EXPECT_EQ(reason(upsert(R"({"id":"a","vector":[1,3]})", R"(,"on_conflict":"fail")")),
+            R"("the point is there already, of version 1")");
+  EXPECT_EQ(reason(upsert(R"({"id":"a","vector":[1,3],"if_version":1,"if_absent":true})")),
+            R"("give either if_version or if_absent, not both")");
+  const Answer skipped =
+      upsert(R"({"id":"a","vector":[1,3]},{"id":"c","vector":[1,3]})", R"(,"on_conflict":"skip")");
+  EXPECT_EQ(at(skipped, "/upserted"), "1");
+  EXPECT_EQ(at(skipped, "/skipped"), "1");
+  EXPECT_EQ(at(call("get_point", "", "a"), "/vector"), "[1,2]");
+  const Answer twice = upsert(
+      R"({"id":"d","vector":[1,3],"if_absent":true},{"id":"d","vector":[1,4],"if_absent":true})");
+  EXPECT_EQ(at(twice, "/upserted"), "1");
+  EXPECT_EQ(at(twice, "/failed/0/reason"), R"("the request names the point twice")");
+  const Answer atomic =
+      upsert(R"({"id":"e","vector":[1,3]},{"id":"a","vector":[1,4],"if_absent":true})",
+             R"(,"atomic":true)");
+  EXPECT_EQ(atomic.status, 400);
+  EXPECT_EQ(call("get_point", "", "e").status, 404);
+  EXPECT_EQ(at(upsert(R"({"id":"a","vector":[1,5],"if_version":1})"), "/upserted"), "1");
+  EXPECT_EQ(at(call("get_point", "", "a"), "/vector"), "[1,5]");
+}
+
 TEST_F(PointsTest, LargeNumbersInMetadataComeBackEqual) {
   const std::string metadata = R"({"a":123456789012345678901,"b":1e+20,"c":1e+300,)"
                                R"("d":-12345678901234567890,"e":18446744073709551615})";
@@ -97,9 +134,7 @@ TEST_F(PointsTest, UpsertRefusesWrongRequests) {
         "namespace"},
        {R"({"points":[{"id":"a","vector":[1,2],"vectors":{"t":[1,2]}}]})", 400, "invalid_payload",
         "named vectors are not supported yet"},
-       {R"({"points":[{"id":"a","vector":[1,2],"if_version":1}]})", 400, "invalid_payload",
-        "if_version is not supported yet"},
-       {R"({"points":[{"id":"a","vector":[1,2]}],"on_conflict":"skip"})", 400, "invalid_payload",
+       {R"({"points":[{"id":"a","vector":[1,2]}],"on_conflict":"merge"})", 422, "invalid_payload",
         "on_conflict"},
        {R"({"points":[{"id":"a","vector":[1,2]}],"durability":"maybe"})", 422, "invalid_payload",
         "durability"}});

@@ -10,8 +10,6 @@ namespace ferres {
 namespace {
 
 constexpr uint64_t kEfSearchMax = 10000;
-constexpr std::array<std::string_view, 2> kPointNotYet = {"if_version", "if_absent"};
-
 Status refuse_named_vectors(const JsonFields& fields) {
   const JsonValue* vectors = fields.find("vectors");
   if (vectors == nullptr) return {};
@@ -88,7 +86,9 @@ Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t 
 
 Status read_point(const JsonFields& fields, size_t index, PointInput& point, std::string& reason) {
   TRY(fields.require("id", point.id));
-  TRY(fields.refuse(kPointNotYet));
+  TRY(fields.read("if_version", point.if_version));
+  TRY(fields.read("if_absent", point.if_absent));
+  if (point.if_version && point.if_absent) reason = "give either if_version or if_absent, not both";
   TRY(refuse_named_vectors(fields));
   TRY(fields.read("namespace", point.ns));
   TRY(fields.read("ttl", point.ttl_seconds));

@@ -15,6 +15,7 @@ class ApiStreamTest : public ApiTest {
   std::unique_ptr<Importing> begin_import(std::optional<std::string> ns = {}) {
     auto importing = std::make_unique<Importing>();
     Call call;
+    call.principal = principal_;
     call.collection = collection_;
     call.namespace_header = std::move(ns);
     operation("import_points").handler(*context_, call, [&state = *importing](Answer given) {

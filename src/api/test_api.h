@@ -35,6 +35,7 @@ class ApiTest : public testing::Test {
                                 .keys = {"secret"},
                                 .token_secret = {},
                                 .open_without_keys = false});
+    principal_ = *accounts_->authenticate("Bearer secret");
     context_ = std::make_unique<Context>(*db_, *accounts_, clock_, files_, executor_, executor_,
                                          "test", "data", "127.0.0.1:1");
   }
@@ -115,14 +116,7 @@ class ApiTest : public testing::Test {
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<Context> context_;
   std::string collection_ = "docs";
-  Principal principal_ = admin();
-
- private:
-  static Principal admin() {
-    Principal admin;
-    admin.role = Role::kAdmin;
-    return admin;
-  }
+  Principal principal_;  // an admin
 };
 
 }  // namespace ferres

@@ -47,6 +47,16 @@ Status read_points(JsonValue value, const Call& call, UpsertRequest& request) {
   return {};
 }
 
+Result<OnConflict> read_on_conflict(const JsonFields& fields) {
+  std::string name = "replace";
+  TRY(fields.read("on_conflict", name));
+  if (name == "replace") return OnConflict::kReplace;
+  if (name == "skip") return OnConflict::kSkip;
+  if (name == "fail") return OnConflict::kFail;
+  return Status(Code::kUnprocessable,
+                "on_conflict must be replace, skip or fail, not '" + name + "'");
+}
+
 /// The caller's restriction is on what points become and, in `within`, on what they were.
 void refuse_outside(const Predicate& restriction, UpsertRequest& request) {
   std::vector<PointInput> kept;
@@ -66,12 +76,7 @@ Result<UpsertCall> read_upsert(Context& context, Call& call) {
   TRY_ASSIGN(const JsonFields fields, JsonFields::of(body));
   TRY_ASSIGN(result.request.async, read_async(fields));
   TRY(fields.read("atomic", result.request.atomic));
-  std::string on_conflict = "replace";
-  TRY(fields.read("on_conflict", on_conflict));
-  if (on_conflict != "replace") {
-    return Status(Code::kInvalidArgument,
-                  "on_conflict '" + on_conflict + "' is not supported yet; there is replace");
-  }
+  TRY_ASSIGN(result.request.on_conflict, read_on_conflict(fields));
   TRY_ASSIGN(const JsonValue points, fields.require("points"));
   TRY(read_points(points, call, result.request));
   TRY_ASSIGN(result.collection, context.db.find(call.collection));
@@ -107,6 +112,7 @@ Answer upsert_answer(const UpsertResult& result, bool async) {
   JsonWriter json;
   json.begin_object();
   json.field("upserted", result.upserted);
+  if (result.skipped != 0) json.field("skipped", result.skipped);
   write_failed(json, result);
   write_commit(json, async, result.lsn);
   json.end_object();

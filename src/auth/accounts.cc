@@ -35,6 +35,14 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+std::string key_account(uint64_t id) {
+  return "api_key:" + std::to_string(id);
+}
+
+std::string user_account(uint64_t id) {
+  return "user:" + std::to_string(id);
+}
+
 std::shared_ptr<const Limits> kept(Limits limits) {
   return limits == Limits() ? nullptr : std::make_shared<const Limits>(std::move(limits));
 }
@@ -185,7 +193,7 @@ Result<Principal> Accounts::authenticate(std::optional<std::string_view> authori
       return Status(Code::kForbidden, "the API key has expired");
     who.user = "api_key";
     who.role = key->info.role;
-    who.account = "api_key:" + std::to_string(key->info.id);
+    who.account = key_account(key->info.id);
     who.expires_at = key->info.expires_at;
     who.limits = key->info.limits;
     return who;
@@ -201,10 +209,34 @@ Result<Principal> Accounts::authenticate(std::optional<std::string_view> authori
   if (user == now->users.end() || user->second.generation != claims.generation)
     return Status(Code::kUnauthenticated, "the token is no longer good: log in again");
   who.user = claims.user;
-  who.account = "user:" + std::to_string(user->second.info.id);
+  who.account = user_account(user->second.info.id);
   who.role = user->second.info.role;
   who.limits = user->second.info.limits;
   return who;
+}
+
+namespace {
+
+bool same_limits(const Principal& who, Role role, const std::shared_ptr<const Limits>& limits) {
+  if (who.role != role || (who.limits == nullptr) != (limits == nullptr)) return false;
+  return limits == nullptr || *who.limits == *limits;
+}
+
+}  // namespace
+
+Status Accounts::check_still(const Principal& who) const {
+  const Status over(Code::kForbidden, "the credential of this call is no longer good");
+  const std::shared_ptr<const AccountBook> now = book();
+  if (who.account.empty()) return now->keys.empty() && now->next_key == 1 ? Status() : over.clone();
+  for (const auto& [id, key] : now->keys) {
+    if (who.account != key_account(id)) continue;
+    const bool ended = key.info.expires_at && *key.info.expires_at <= now_seconds();
+    return !ended && same_limits(who, key.info.role, key.info.limits) ? Status() : over.clone();
+  }
+  const auto user = now->users.find(who.user);
+  const bool good = user != now->users.end() && who.account == user_account(user->second.info.id) &&
+                    same_limits(who, user->second.info.role, user->second.info.limits);
+  return good ? Status() : over.clone();
 }
 
 Status Accounts::check_failures(const std::string& username) {

@@ -113,6 +113,9 @@ class Accounts {
   /// missing or is not "Bearer SECRET", or a token that is not good; kForbidden for a key that is
   /// unknown or over.
   Result<Principal> authenticate(std::optional<std::string_view> authorization) const;
+  /// kForbidden when the credential that it came by is gone, over, or says other things now. For
+  /// calls that take long.
+  Status check_still(const Principal& who) const;
   /// kUnauthenticated for a wrong name or password; kResourceExhausted after too many of them for
   /// one name. Takes about 30 ms of CPU: not for a connection's thread.
   Result<Login> login(const std::string& username, std::string_view password);

@@ -107,6 +107,32 @@ TEST_F(AccountsTest, ChangesAndRevocationsCountAtOnce) {
   EXPECT_EQ(refused(made.key), Code::kForbidden);
 }
 
+TEST_F(AccountsTest, WhatIsChangedMeanwhileEndsLongCalls) {
+  NewKey wanted;
+  wanted.expires_at = now() + 10;
+  const MadeKey made = make(std::move(wanted));
+  const Principal who = *with(made.key);
+  EXPECT_TRUE(accounts_->check_still(who).ok());
+  EXPECT_TRUE(accounts_->check_still(*with("secret")).ok());
+  clock_.advance_micros(10 * kSecond);
+  EXPECT_EQ(accounts_->check_still(who).code(), Code::kForbidden);
+  const MadeKey other = make({});
+  const Principal second = *with(other.key);
+  KeyChange change;
+  change.namespaces = {"only"};
+  ASSERT_TRUE(accounts_->change_key(other.info.id, change).ok());
+  EXPECT_FALSE(accounts_->check_still(second).ok());
+  const Principal third = *with(other.key);
+  EXPECT_TRUE(accounts_->check_still(third).ok());
+  ASSERT_TRUE(accounts_->remove_key(other.info.id).ok());
+  EXPECT_FALSE(accounts_->check_still(third).ok());
+  const auto ann = accounts_->make_user({"ann", "long enough", Role::kEditor, {}});
+  const Principal user = *with(accounts_->login("ann", "long enough")->token);
+  EXPECT_TRUE(accounts_->check_still(user).ok());
+  ASSERT_TRUE(accounts_->remove_user(ann->id).ok());
+  EXPECT_FALSE(accounts_->check_still(user).ok());
+}
+
 TEST_F(AccountsTest, AKeyEndsWhenItsTimeIsOver) {
   NewKey wanted;
   wanted.expires_at = now() + 10;

@@ -285,12 +285,17 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
   // What points say of time is the clock's, also while the log's does not move.
   const uint64_t now = env_.commit_clock->is_ahead() ? env_.clock->unix_micros() : 0;
   if (imported || now != 0) write.op = Op::kImport;
+  UpsertConditions conditions{.within = std::move(request.within),
+                              .on_conflict = request.on_conflict,
+                              .atomic = request.atomic};
   for (const PointInput& point : request.points) {
+    const auto place = static_cast<size_t>(&point - request.points.data());
     if (std::string reason = invalid_reason(point, config_); !reason.empty()) {
       result.failed.emplace_back(point.id, std::move(reason));
-      result.failed_points.push_back(static_cast<size_t>(&point - request.points.data()));
+      result.failed_points.push_back(place);
       continue;
     }
+    conditions.points.push_back({place, point.if_version, point.if_absent});
     PointRecord record;
     record.id = point.id;
     record.ns = text_of(point.ns);
@@ -307,12 +312,9 @@ void CollectionImpl::upsert(UpsertRequest request, UpsertCallback done) {
     return done(std::move(result));
   }
   const auto outcome = std::make_shared<UpsertResult>(std::move(result));
-  if (request.within) {
-    write.guard = [this, outcome, within = std::move(request.within),
-                   atomic = request.atomic](PendingWrite& guarded) -> Status {
-      TRY(keep_admitted_points(*within, guarded, *outcome));
-      if (atomic && !outcome->failed.empty()) guarded.payload.clear();
-      return {};
+  if (conditions.any()) {
+    write.guard = [this, outcome, conditions = std::move(conditions)](PendingWrite& guarded) {
+      return keep_admitted_points(conditions, guarded, *outcome);
     };
   }
   write.done = [outcome, done = std::move(done)](Status status, Lsn lsn, uint64_t count) {

@@ -46,6 +46,16 @@ struct PointInput {
   // Of a point that comes from elsewhere with its own times.
   std::optional<uint64_t> created_at = {};      // Unix seconds, at most kCreatedSecondsMax
   std::optional<uint64_t> expires_micros = {};  // since 1970, in place of a ttl
+  // Else the point fails. Looked at in the order of writes: no other write comes between.
+  std::optional<Lsn> if_version = {};  // the point is there, of this version
+  bool if_absent = false;              // it is not there
+};
+
+/// What becomes of an upsert's points that are there already.
+enum class OnConflict : uint8_t {
+  kReplace,
+  kSkip,  // they stay as they are
+  kFail,  // they stay, and are listed in `failed`
 };
 
 struct UpsertRequest {
@@ -54,6 +64,7 @@ struct UpsertRequest {
   std::vector<std::pair<std::string, std::string>> failed;
   bool atomic = false;  // write nothing when a point is invalid: `failed` says which
   bool async = false;   // durability "async": acknowledged before the fsync
+  OnConflict on_conflict = OnConflict::kReplace;
   /// Points that are there and that it does not match are not replaced; null: all may be.
   std::shared_ptr<const Predicate> within = {};
 };
@@ -62,6 +73,7 @@ struct UpsertResult {
   Lsn lsn = 0;
   uint64_t upserted = 0;
   std::vector<std::pair<std::string, std::string>> failed;  // id, reason
+  uint64_t skipped = 0;                                     // by OnConflict::kSkip
   std::vector<size_t> failed_points;  // of the request's points, those that end `failed`, in order
 };
 

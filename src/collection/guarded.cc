@@ -1,34 +1,66 @@
-// Writes that may only touch points of some kind: what their payload names is looked at in the lane
+// Writes under conditions on the points that are there: those are looked at in the lane
 // before the record is written, when all earlier writes are visible and none can come between. So
 // the record says what is done and not under which condition, and replaying it asks nothing.
+#include <set>
+
 #include "collection/impl.h"
 
 namespace ferres {
 
-/// Whether the point is not there, or is one that the guard admits.
-Result<bool> CollectionImpl::admits(const Predicate& within, std::string_view ns,
-                                    std::string_view id) {
-  const Result<Point> point = get(std::string(id), std::string(ns));
-  if (point.ok()) return within.matches(point->metadata_json);
-  if (point.error().code() == Code::kNotFound) return true;
+namespace {
+
+/// Why a point must not be written over `old`; empty when it may be.
+std::string refusal(const UpsertConditions& conditions, const UpsertConditions::OfPoint& point,
+                    const std::optional<Point>& old) {
+  if (!old) return point.if_version ? "version conflict: the point is not there" : "";
+  if (conditions.within && !conditions.within->matches(old->metadata_json))
+    return "you may not replace the point that has this id";
+  const std::string version = std::to_string(old->version);
+  if (point.if_version && *point.if_version != old->version) {
+    return "version conflict: the point is of version " + version + ", not " +
+           std::to_string(*point.if_version);
+  }
+  if (point.if_absent || conditions.on_conflict == OnConflict::kFail)
+    return "the point is there already, of version " + version;
+  return {};
+}
+
+}  // namespace
+
+/// Of the point that is there, for who writes in its place.
+Result<std::optional<Point>> CollectionImpl::old_point(std::string_view ns, std::string_view id) {
+  Result<Point> point = get(std::string(id), std::string(ns));
+  if (point.ok()) return std::optional(*std::move(point));
+  if (point.error().code() == Code::kNotFound) return std::optional<Point>();
   return point.error().clone();
 }
 
-Status CollectionImpl::keep_admitted_points(const Predicate& within, PendingWrite& write,
+Status CollectionImpl::keep_admitted_points(const UpsertConditions& conditions, PendingWrite& write,
                                             UpsertResult& result) {
   std::string kept;
+  std::set<std::string> written;
   PointDecoder decoder(write.op, as_bytes(write.payload));
   PointRecord record;
   std::vector<float> vector;
-  while (!decoder.done()) {
+  for (auto point = conditions.points.begin(); !decoder.done(); ++point) {
     TRY(decoder.next(record, vector));
-    TRY_ASSIGN(const bool admitted, admits(within, record.ns, record.id));
-    if (admitted) {
-      encode_point(write.op, record, vector, kept);
+    TRY_ASSIGN(const std::optional<Point> old, old_point(record.ns, record.id));
+    std::string reason = refusal(conditions, *point, old);
+    const bool conditional =
+        point->if_version || point->if_absent || conditions.on_conflict != OnConflict::kReplace;
+    if (reason.empty() && conditional && !written.insert(storage_id(record.ns, record.id)).second) {
+      reason = "the request names the point twice";
+    }
+    if (!reason.empty()) {
+      result.failed.emplace_back(record.id, std::move(reason));
+      result.failed_points.push_back(point->place);
+    } else if (old && conditions.on_conflict == OnConflict::kSkip) {
+      ++result.skipped;
     } else {
-      result.failed.emplace_back(record.id, "you may not replace the point that has this id");
+      encode_point(write.op, record, vector, kept);
     }
   }
+  if (conditions.atomic && !result.failed.empty()) kept.clear();
   write.payload = std::move(kept);
   return {};
 }
@@ -38,8 +70,9 @@ Status CollectionImpl::keep_admitted_ids(const Predicate& within, PendingWrite& 
   TRY_ASSIGN(const std::vector<std::string_view> ids, decode_ids(as_bytes(write.payload)));
   for (const std::string_view id : ids) {
     const std::string_view ns = namespace_of_storage_id(id);
-    TRY_ASSIGN(const bool admitted, admits(within, ns, ns.empty() ? id : id.substr(ns.size() + 1)));
-    if (admitted) encode_id(id, kept);
+    TRY_ASSIGN(const std::optional<Point> old,
+               old_point(ns, ns.empty() ? id : id.substr(ns.size() + 1)));
+    if (old && within.matches(old->metadata_json)) encode_id(id, kept);
   }
   write.payload = std::move(kept);
   return {};

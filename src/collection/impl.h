@@ -57,6 +57,25 @@ struct AnswerLinks {
   uint64_t room = kRelationsPerAnswerMax;
 };
 
+/// What an upsert asks of the points that are there.
+struct UpsertConditions {
+  struct OfPoint {
+    size_t place = 0;  // in the request
+    std::optional<Lsn> if_version = {};
+    bool if_absent = false;
+  };
+  std::vector<OfPoint> points = {};  // those that are in the payload
+  std::shared_ptr<const Predicate> within = nullptr;
+  OnConflict on_conflict = OnConflict::kReplace;
+  bool atomic = false;
+
+  bool any() const {
+    return within || on_conflict != OnConflict::kReplace ||
+           std::any_of(points.begin(), points.end(),
+                       [](const OfPoint& one) { return one.if_version || one.if_absent; });
+  }
+};
+
 /// A validated write waiting for its turn.
 struct PendingWrite {
   Op op = Op::kUpsert;
@@ -210,8 +229,9 @@ class CollectionImpl : public Collection, public std::enable_shared_from_this<Co
                  std::span<const float> query);
 
   // guarded.cc
-  Result<bool> admits(const Predicate& within, std::string_view ns, std::string_view id);
-  Status keep_admitted_points(const Predicate& within, PendingWrite& write, UpsertResult& result);
+  Result<std::optional<Point>> old_point(std::string_view ns, std::string_view id);
+  Status keep_admitted_points(const UpsertConditions& conditions, PendingWrite& write,
+                              UpsertResult& result);
   Status keep_admitted_ids(const Predicate& within, PendingWrite& write);
   void guard(std::vector<PendingWrite>& writes);
 

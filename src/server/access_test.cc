@@ -338,6 +338,26 @@ TEST_F(AccessTest, WhatCannotBeReadAgainIsNotKept) {
   EXPECT_EQ(ask("POST", keys, admin, body).status, 422);
 }
 
+TEST_F(AccessTest, ARevokedKeysImportEnds) {
+  const std::string caller = "Bearer " + key(Role::kEditor);
+  HttpRequest request;
+  request.method = "POST";
+  request.target = "/api/v1/collections/docs/import";
+  request.authorization = caller;
+  request.content_type = "application/x-ndjson";
+  std::optional<HttpResponse> response;
+  const auto sink =
+      service_.handle(std::move(request), [&](HttpResponse given) { response = std::move(given); });
+  ASSERT_NE(sink, nullptr);
+  sink->write("{\"id\":\"before\",\"vector\":[1,2]}\n", [] {});
+  ASSERT_TRUE(accounts_->remove_key(last_key_).ok());
+  sink->write("{\"id\":\"after\",\"vector\":[1,2]}\n", [] {});
+  executor_.run_all();
+  ASSERT_TRUE(response.has_value());
+  EXPECT_EQ(response->status, 403) << response->body;
+  EXPECT_EQ((*db_->find("docs"))->get("after", std::nullopt).error().code(), Code::kNotFound);
+}
+
 TEST_F(AccessTest, AnOpenDoorIsForThisMachineAlone) {
   const auto open = Accounts::open(
       files_, clock_,

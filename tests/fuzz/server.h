@@ -37,6 +37,7 @@ class FuzzServer {
   /// blames the server for nothing but its disk and the store.
   Answer run(const Operation& operation, Call& call, size_t piece_bytes) {
     std::optional<Answer> answer;
+    call.principal = *accounts_->authenticate("Bearer k");
     operation.handler(context_, call, [&answer](Answer given) { answer = std::move(given); });
     for (std::string_view left = call.body; call.sink != nullptr && !left.empty();) {
       call.sink->write(std::string(left.substr(0, piece_bytes)), [] {});
