@@ -13,8 +13,8 @@ constexpr uint64_t kLimitMax = 2000;
 constexpr uint64_t kDepthMax = 1000;
 
 Result<std::optional<PointName>> read_center(const Call& call, SubgraphRequest& request) {
+  TRY_ASSIGN(const uint64_t depth, query_number(call, "depth", 1));
   if (const std::string* const id = call.parameter("center_id"); id != nullptr && !id->empty()) {
-    TRY_ASSIGN(const uint64_t depth, query_number(call, "depth", 1));
     request.depth = static_cast<uint32_t>(std::min(depth, kDepthMax));
     TRY_ASSIGN(PointName center, point_name(call, *id));
     return std::optional(std::move(center));

@@ -216,7 +216,7 @@ Result<bool> Import::read_line(std::string_view line, PointInput& point) {
     point.ns = std::move(ns);
     point.id.erase(0, nul + 1);
   }
-  TRY_ASSIGN(point.ns, namespace_within(principal_, point.ns ? std::move(point.ns) : ns_));
+  TRY_ASSIGN(point.ns, namespace_within(principal_, point.ns ? point.ns : ns_));
   if (const JsonValue* relations = fields.find("relations");
       relations != nullptr && !is_empty_container(*relations)) {
     const MutexLock lock(mutex_);

@@ -13,8 +13,8 @@
 namespace ferres {
 namespace {
 
-constexpr uint64_t kGraceDefault = 24 * 3600;
-constexpr uint64_t kGraceMax = 90 * 24 * 3600;
+constexpr uint64_t kGraceDefault = 24ull * 3600;
+constexpr uint64_t kGraceMax = 90ull * 24 * 3600;
 
 bool is_own(const KeyInfo& info, const Principal& who) {
   return who.role == Role::kAdmin || (!who.account.empty() && info.made_by == who.account);

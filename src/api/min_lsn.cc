@@ -21,9 +21,9 @@ struct Wanted {
 
 Result<Wanted> read_wanted(Call& call) {
   Wanted wanted;
+  TRY_ASSIGN(wanted.timeout_ms, query_number(call, "timeout_ms", kTimeoutMs));
   if (call.parameter("min_lsn") != nullptr) {
     TRY_ASSIGN(wanted.lsn, query_number(call, "min_lsn", 0));
-    TRY_ASSIGN(wanted.timeout_ms, query_number(call, "timeout_ms", kTimeoutMs));
   } else if (call.body.find("\"min_lsn\"") != std::string::npos) {
     // What else is wrong with the body, the handler tells.
     const Result<JsonValue> body = parse_body(call.body);
@@ -68,14 +68,14 @@ void look(const std::shared_ptr<Waiting>& waiting) {
 void when_applied(Context& context, Call& call, const Reply& reply, Handler handler) {
   const Result<Wanted> wanted = read_wanted(call);
   if (!wanted.ok()) return reply(error_answer(wanted.error()));
-  if (!wanted->lsn) return handler(context, call, reply);
+  const std::optional<Lsn> lsn = wanted->lsn;
+  if (!lsn) return handler(context, call, reply);
   const auto collection = context.db.find(call.collection);
   if (!collection.ok()) return reply(error_answer(collection.error()));
-  if ((*collection)->lsn() >= *wanted->lsn) return handler(context, call, reply);
-  if (wanted->timeout_ms == 0) return reply(error_answer(not_applied(**collection, *wanted->lsn)));
+  if ((*collection)->lsn() >= *lsn) return handler(context, call, reply);
+  if (wanted->timeout_ms == 0) return reply(error_answer(not_applied(**collection, *lsn)));
   const uint64_t until = context.clock.monotonic_nanos() + wanted->timeout_ms * kNanosPerMs;
-  look(std::make_shared<Waiting>(
-      Waiting{context, std::move(call), reply, handler, *wanted->lsn, until}));
+  look(std::make_shared<Waiting>(Waiting{context, std::move(call), reply, handler, *lsn, until}));
 }
 
 }  // namespace ferres

@@ -13,7 +13,7 @@ std::optional<std::string> first_named(std::optional<std::string> a, std::option
 
 /// A filter with the restriction in place of what it says of the same field at the top.
 Result<Predicate> restricted(std::string_view filter, const Restriction& restriction) {
-  std::string text(filter.empty() ? "{}" : filter);
+  const std::string text(filter.empty() ? "{}" : filter);
   JsonWriter json;
   json.begin_object();
   simdjson::dom::parser parser;

@@ -167,7 +167,8 @@ Result<Answer> search_points(Context& context, Call& call) {
   TRY_ASSIGN(SearchCall search, read_search(call));
   search.scope.apply(search.request);
   TRY_ASSIGN(const std::shared_ptr<Collection> collection, context.db.find(call.collection));
-  if (search.by_id) TRY(check_visible(call, *collection, *search.request.id, search.request.ns));
+  if (const auto& id = search.request.id)
+    TRY(check_visible(call, *collection, *id, search.request.ns));
   SearchShape shape = shape_of(*collection, search.request);
   QueryStats& stats = context.query_stats;
   if (search.budget_ms) {

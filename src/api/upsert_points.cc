@@ -36,8 +36,7 @@ Status read_points(JsonValue value, const Call& call, UpsertRequest& request) {
     PointInput point;
     std::string reason;
     TRY(read_point(fields, index, point, reason));
-    TRY_ASSIGN(point.ns,
-               namespace_within(call.principal, point.ns ? std::move(point.ns) : ambient));
+    TRY_ASSIGN(point.ns, namespace_within(call.principal, point.ns ? point.ns : ambient));
     if (reason.empty()) {
       request.points.push_back(std::move(point));
     } else {

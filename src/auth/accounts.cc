@@ -9,8 +9,8 @@
 namespace ferres {
 namespace {
 
-constexpr uint64_t kFileBytesMax = 64 << 20;
-constexpr uint64_t kTokenSeconds = 24 * 3600;
+constexpr uint64_t kFileBytesMax = 64ull << 20;
+constexpr uint64_t kTokenSeconds = 24ull * 3600;
 constexpr size_t kPrefixBytes = 18;
 constexpr uint64_t kFailuresMax = 10;  // of one name in a minute
 constexpr uint64_t kFailuresMicros = 60'000'000;
@@ -99,17 +99,22 @@ std::unique_ptr<Accounts> Accounts::open(FileSystem& files, const Clock& clock,
   return accounts;
 }
 
+Result<AccountBook> Accounts::read_book() const {
+  TRY_ASSIGN(std::string text, read_file(files_, options_.path, kFileBytesMax));
+  auto book = read_account_book(std::move(text));
+  if (!book.ok()) return std::move(book).error().context(options_.path);
+  return book;
+}
+
 Status Accounts::load() {
   AccountBook book;
   Status status;
   if (files_.exists(options_.path)) {
-    auto text = read_file(files_, options_.path, kFileBytesMax);
-    auto read = text.ok() ? read_account_book(*std::move(text))
-                          : Result<AccountBook>(std::move(text).error());
+    auto read = read_book();
     if (read.ok()) {
       book = *std::move(read);
     } else {
-      status = text.ok() ? std::move(read).error().context(options_.path) : std::move(read).error();
+      status = std::move(read).error();
     }
   }
   for (const std::string& key : options_.keys) {
@@ -254,10 +259,11 @@ Status Accounts::check_failures(const std::string& username) {
 void Accounts::note_failure(const std::string& username) {
   const MutexLock lock(failures_mutex_);
   const uint64_t now = clock_.unix_micros();
-  if (failures_.size() >= kFailureNamesMax)
+  if (failures_.size() >= kFailureNamesMax) {
     std::erase_if(failures_, [now](const auto& one) {
       return now - one.second.since_micros > kFailuresMicros;
     });
+  }
   if (failures_.size() >= kFailureNamesMax && !failures_.contains(username)) return;
   Failures& failures = failures_[username];
   if (failures.count++ == 0) failures.since_micros = now;

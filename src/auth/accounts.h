@@ -145,6 +145,7 @@ class Accounts {
 
   Accounts(FileSystem& files, const Clock& clock, AccountOptions options);
   Status load();
+  Result<AccountBook> read_book() const;
   std::shared_ptr<const AccountBook> book() const;
   /// Makes a changed book durable and puts it in force.
   template <class Change>

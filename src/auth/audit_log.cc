@@ -125,7 +125,7 @@ Status AuditLog::write_batch(const std::deque<AuditEntry>& batch, uint64_t lost)
   std::string head = head_;
   uint64_t at = size_;
   const auto append = [&](const AuditEntry& entry) {
-    std::string line = audit_line(entry, head);
+    const std::string line = audit_line(entry, head);
     head = audit_hash(line);
     text += line;
     text += '\n';

@@ -70,8 +70,8 @@ class AuditLog : public std::enable_shared_from_this<AuditLog> {
   AuditLog(FileSystem& files, Executor& executor, std::string dir, uint64_t days_max);
   Status continue_newest();
   Status write_waiting(bool durable);
-  Status write_batch(const std::deque<AuditEntry>& batch, uint64_t lost);
-  Status open_day(std::string_view day);
+  Status write_batch(const std::deque<AuditEntry>& batch, uint64_t lost) REQUIRES(writing_);
+  Status open_day(std::string_view day) REQUIRES(writing_);
   void remove_old(std::string_view day);
 
   FileSystem& files_;

@@ -33,8 +33,12 @@ Result<std::vector<Permission>> read_actions(JsonValue value, const std::string&
   for (const std::string& name : names) {
     const auto* const known = std::find_if(kActions.begin(), kActions.end(),
                                            [&](const auto& a) { return a.first == name; });
-    if (known == kActions.end())
-      return wrong(path + ": unknown action '" + name + "'; read, write, create, delete or admin");
+    if (known == kActions.end()) {
+      std::string message = path;
+      message += ": unknown action '";
+      message += name;
+      return wrong(std::move(message) + "'; read, write, create, delete or admin");
+    }
     if (std::find(actions.begin(), actions.end(), known->second) == actions.end())
       actions.push_back(known->second);
   }

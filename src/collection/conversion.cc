@@ -29,12 +29,13 @@ Result<std::map<std::string, Slots>> slots_by_namespace(const Partition& partiti
 class WholeLinks {
  public:
   void add(std::span<const Partition::HalfLink> halves) {
-    for (const Partition::HalfLink& half : halves)
+    for (const Partition::HalfLink& half : halves) {
       if (!waiting_.erase({half.own, half.elsewhere})) {
         waiting_.insert({half.elsewhere, half.own});
       } else {
         whole_.emplace_back(half.own, half.elsewhere);
       }
+    }
   }
   Status make(Partition& to) const {
     for (const auto& [from, other] : whole_) {

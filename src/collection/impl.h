@@ -39,9 +39,6 @@ float score_of(Metric metric, float distance);
 /// opens it for itself alone.
 inline constexpr size_t kCrowd = 4;
 
-/// What an answer says of a distance of the index.
-float score_of(Metric metric, float distance);
-
 class LinkReader;
 
 /// Half of a link, as the partition of its own point tells it.

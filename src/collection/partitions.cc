@@ -77,6 +77,7 @@ Result<uint64_t> apply_links(const LogRecord& record, const Route& route) {
   for (const LinkRecord& link : links) {
     TRY_ASSIGN(const Ends ends, ends_of(link, record, route));
     if (!ends.both() || link.from == link.to) continue;
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): both() has looked
     const auto change = [unlink](Partition& partition, Slot slot, std::string_view other) {
       return unlink ? partition.unlink_points(slot, other) : partition.link_points(slot, other);
     };
@@ -85,6 +86,7 @@ Result<uint64_t> apply_links(const LogRecord& record, const Route& route) {
       TRY_ASSIGN(const bool other, change(*ends.to, *ends.to_slot, link.from));
       changed = changed && other;
     }
+    // NOLINTEND(bugprone-unchecked-optional-access)
     if (changed || !unlink) ++count;
   }
   return count;
@@ -362,10 +364,10 @@ void Partitions::end_halves(const LogRecord& record) {
     for (Partition::HalfLink& half : part->partition.load()->take_ended())
       ended.push_back(std::move(half));
   }
-  end_halves(std::move(ended), record);
+  end_halves(ended, record);
 }
 
-void Partitions::end_halves(std::vector<Partition::HalfLink> ended, const LogRecord& record) {
+void Partitions::end_halves(std::span<const Partition::HalfLink> ended, const LogRecord& record) {
   size_t opened = 0;
   for (const Partition::HalfLink& half : ended) {
     const std::shared_ptr<Part> part = find(namespace_of_storage_id(half.own));
@@ -428,9 +430,9 @@ Result<uint64_t> Partitions::remove_namespace(std::string_view ns, const LogReco
   remove_part(part);
   // Damaged, so that dropping it or restoring it is the remedy.
   if (!reached.ok()) return part->points.load();
-  Partition& partition = *part->partition.load();
-  TRY_ASSIGN(std::vector<Partition::HalfLink> halves, partition.half_links());
-  end_halves(std::move(halves), record);
+  const Partition& partition = *part->partition.load();
+  TRY_ASSIGN(const std::vector<Partition::HalfLink> halves, partition.half_links());
+  end_halves(halves, record);
   return partition.points_at(record.unix_micros);
 }
 

@@ -166,7 +166,7 @@ class Partitions {
   Result<uint64_t> remove_namespace(std::string_view ns, const LogRecord& record);
   void touch(Part& part, Partition& partition, const LogRecord& record);
   void end_halves(const LogRecord& record);
-  void end_halves(std::vector<Partition::HalfLink> ended, const LogRecord& record);
+  void end_halves(std::span<const Partition::HalfLink> ended, const LogRecord& record);
   static void count(Part& part, const Partition& partition);
   Status write_parts(Manifest& manifest);
   Result<std::unique_ptr<Partition>> open_stores(

@@ -156,13 +156,48 @@ S3Settings s3_settings(const Settings& settings) {
   return s3;
 }
 
+namespace {
+
+/// What the data folder holds, and where it is served.
+struct Opened {
+  std::shared_ptr<Database> db;
+  std::unique_ptr<Accounts> accounts;
+  std::shared_ptr<AuditLog> audit;
+  std::string host;
+};
+
+Result<Opened> open_accounts_and_audit(const std::shared_ptr<Database>& db,
+                                       const Settings& settings, Executor& executor) {
+  Opened opened{.db = db, .accounts = open_accounts(settings), .audit = {}, .host = {}};
+  opened.host = host_of(settings, *opened.accounts);
+  TRY(make_first_accounts(*opened.accounts, opened.host));
+  auto audit = AuditLog::open(posix_files(), executor, settings.storage_path + "/logs",
+                              settings.audit_days_max);
+  if (!audit.ok()) return std::move(audit).error().context("the audit log");
+  opened.audit = *std::move(audit);
+  log_info("audit_log", {{"head", opened.audit->head()}});
+  return opened;
+}
+
+Result<Opened> open_folder(const Environment& environment, const Settings& settings) {
+  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings, true));
+  Result<Opened> opened = open_accounts_and_audit(db, settings, *environment.executor);
+  if (!opened.ok()) db->close().ignore();  // nothing was written; the reason is the accounts'
+  return opened;
+}
+
+Status check_token_secret(const Settings& settings) {
+  const size_t bytes = settings.jwt_secret.size();
+  if (bytes == 0 || bytes >= kTokenSecretBytesMin) return {};
+  return {Code::kInvalidArgument,
+          "FERRESDB_JWT_SECRET is too short, and whoever guesses it is an admin: at least " +
+              std::to_string(kTokenSecretBytesMin) + " bytes"};
+}
+
+}  // namespace
+
 Status serve(const Settings& settings) {
-  if (!settings.jwt_secret.empty() && settings.jwt_secret.size() < kTokenSecretBytesMin) {
-    return {Code::kInvalidArgument,
-            "FERRESDB_JWT_SECRET is too short: whoever guesses it is an "
-            "admin. It must have at least " +
-                std::to_string(kTokenSecretBytesMin) + " bytes"};
-  }
+  TRY(check_token_secret(settings));
   CommitClock commit_clock(system_clock());
   const size_t workers = settings.work_threads > 0 ? settings.work_threads : cores();
   const std::unique_ptr<Executor> executor = make_thread_pool(workers);
@@ -174,22 +209,10 @@ Status serve(const Settings& settings) {
   std::unique_ptr<Executor> long_requests = make_thread_pool(kLongRequests);
   std::unique_ptr<Executor> store_requests = make_thread_pool(kStoreRequests);
   const uint64_t started = system_clock().monotonic_nanos();
-  TRY_ASSIGN(const std::shared_ptr<Database> db, open_database(environment, settings, true));
-  const std::unique_ptr<Accounts> accounts = open_accounts(settings);
-  const std::string host = host_of(settings, *accounts);
-  if (const Status made = make_first_accounts(*accounts, host); !made.ok()) {
-    db->close().ignore();  // nothing was written; the reason to tell is the accounts'
-    return made.clone();
-  }
-  auto audit = AuditLog::open(posix_files(), *executor, settings.storage_path + "/logs",
-                              settings.audit_days_max);
-  if (!audit.ok()) {
-    db->close().ignore();
-    return std::move(audit).error().context("the audit log");
-  }
-  log_info("audit_log", {{"head", (*audit)->head()}});
-  Context context{.db = *db,
-                  .accounts = *accounts,
+  TRY_ASSIGN(const Opened opened, open_folder(environment, settings));
+  const std::string& host = opened.host;
+  Context context{.db = *opened.db,
+                  .accounts = *opened.accounts,
                   .clock = system_clock(),
                   .files = posix_files(),
                   .long_requests = *long_requests,
@@ -200,7 +223,7 @@ Status serve(const Settings& settings) {
                   .started_nanos = started,
                   .namespace_physical_isolation = settings.namespace_physical_isolation,
                   .s3 = s3_settings(settings),
-                  .audit = *std::move(audit)};
+                  .audit = opened.audit};
   Service service(context, {.cors = Cors(settings.cors_origins),
                             .audit_searches = settings.audit_searches,
                             .rate_limit = {.per_second = settings.rate_limit_per_second,
@@ -208,20 +231,21 @@ Status serve(const Settings& settings) {
   Result<std::unique_ptr<HttpServer>> server =
       HttpServer::start(http_options(settings, host), service);
   if (!server.ok()) {
-    db->close().ignore();  // nothing was written; the reason to tell is the listening's
+    opened.db->close().ignore();  // nothing was written; the reason to tell is the listening's
     return std::move(server).error();
   }
-  const uint64_t opened = system_clock().monotonic_nanos() - started;
+  const uint64_t opened_nanos = system_clock().monotonic_nanos() - started;
   log_info("listening", {{"address", "http://" + host + ":" + std::to_string((*server)->port())},
                          {"version", kVersion},
                          {"storage_path", settings.storage_path},
-                         {"opened_ms", static_cast<double>(opened) / 1e6}});
+                         {"opened_ms", static_cast<double>(opened_nanos) / 1e6}});
   wait_for_signal();
   context.stopping = true;
   const bool drained = (*server)->stop(settings.drain_seconds_max);
   if (!drained) log_warning("requests_cut", {{"after_seconds", settings.drain_seconds_max}});
-  const Status closed = db->close();  // before the server: late replies still have their threads
-  long_requests.reset();              // waits for those that run, which the close cut short
+  const Status closed =
+      opened.db->close();  // before the server: late replies still have their threads
+  long_requests.reset();   // waits for those that run, which the close cut short
   store_requests.reset();
   const Status audited = context.audit->flush();
   log_info("stopped",

@@ -107,9 +107,10 @@ std::optional<Answer> refusal_of(const Principal& who, const Operation& operatio
   if (!may && of_collection && allows(who.role, operation.permission))
     return forbidden("your permissions do not cover " + name + " on this collection");
   if (!may) return forbidden("the role " + std::string(role_name(who.role)) + " may not " + name);
-  if (const auto ns = call.ambient_namespace(); ns && !ns->empty() && !who.may_enter(*ns))
+  if (const auto ns = call.ambient_namespace(); ns && !ns->empty() && !who.may_enter(*ns)) {
     return auth_error_answer(403, "forbidden_namespace",
                              "API key does not have access to this namespace");
+  }
   if (operation.reach != Reach::kAll) return std::nullopt;
   if (!who.namespaces().empty())
     return forbidden("an API key that is limited to namespaces may not " + name);
@@ -224,10 +225,11 @@ std::optional<Answer> Service::refusal(const HttpRequest& request, const Operati
       return auth_error_answer(who.error());
     }
     call.principal = *std::move(who);
-    if (call.principal.account.empty() && !is_from_here(request, cors_))
+    if (call.principal.account.empty() && !is_from_here(request, cors_)) {
       return auth_error_answer(403, "forbidden",
                                "without an API key only programs and pages of this machine are "
                                "served: make a key, or ask for localhost");
+    }
     if (auto refused = refusal_of(call.principal, operation, call)) return refused;
   }
   uint64_t retry_seconds = 0;

@@ -413,12 +413,12 @@ class Users(AccessCase):
 
     def test_a_token_is_good_under_the_secret_that_signed_it(self):
         kept = self.login("root", self.password())["token"]
-        self.restart(FERRESDB_JWT_SECRET="a secret of the settings")
+        self.restart(FERRESDB_JWT_SECRET="a secret of the settings, long enough")
         self.over(kept, 401)
         of_settings = self.login("root", self.password())["token"]
         self.restart(kill=True)
         self.good(of_settings)
-        self.restart(FERRESDB_JWT_SECRET="another secret")
+        self.restart(FERRESDB_JWT_SECRET="another secret, which is as long")
         self.over(of_settings, 401)
         self.restart(FERRESDB_JWT_SECRET="")
         self.over(of_settings, 401)
