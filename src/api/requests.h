@@ -18,6 +18,8 @@ inline constexpr uint64_t kTtlSecondsMax = kTtlDaysMax * 86400;
 
 /// "durability": true for "async", false for "sync" or when absent.
 Result<bool> read_async(const JsonFields& fields);
+/// The same from the query parameter.
+Result<bool> read_async(const Call& call);
 /// The vector to search for, and what refuses a "vector_field" that the collection has not.
 Status read_query_vector(JsonValue value, std::vector<float>& vector);
 Status read_vector_field(const JsonFields& fields);
@@ -25,8 +27,6 @@ Status read_vector_field(const JsonFields& fields);
 Result<uint32_t> read_limit(const JsonFields& fields);
 /// "ef_search" of a search, checked; 0 when absent.
 Result<uint32_t> read_ef_search(const JsonFields& fields);
-/// The same from the query parameter.
-Result<bool> read_async(const Call& call);
 /// A query parameter that is a whole number; kInvalidArgument otherwise.
 Result<uint64_t> query_number(const Call& call, std::string_view name, uint64_t fallback);
 
